@@ -1,0 +1,75 @@
+"""The list of modules: the only place that knows it.
+
+Folder names, test folders, pytest markers, the package's facades and the command line's help derive
+from these rows; `tests/course/test_registry.py` fails when anything disagrees with them.
+"""
+
+from dataclasses import dataclass, field
+
+from tito.errors import CourseError
+
+
+@dataclass(frozen=True)
+class Module:
+    """One module of the course.
+
+    number:  position in the course, 1-based.
+    name:    the word used in every file and folder name.
+    export:  where its `#| export` cells go, relative to the package ("core.tensor").
+    needs:   numbers of the modules whose exports it imports.
+    points:  sum of the points of its graded cells.
+    hours:   expected working time of a student.
+    gives:   one phrase for tables and help texts.
+    facades: which of its names a facade module re-exports; "" is the package itself.
+    """
+
+    number: int
+    name: str
+    export: str
+    needs: tuple[int, ...]
+    points: int
+    hours: float
+    gives: str
+    facades: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        """Folder and assignment name, such as "01_tensor"."""
+        return f"{self.number:02d}_{self.name}"
+
+    @property
+    def marker(self) -> str:
+        """pytest marker, such as "m01"."""
+        return f"m{self.number:02d}"
+
+    @property
+    def source(self) -> str:
+        """Path of the teaching source inside the course."""
+        return f"modules/{self.folder}/{self.name}_dev.py"
+
+    @property
+    def target(self) -> str:
+        """Path of the exported file inside the course."""
+        return f"tinytorch/{self.export.replace('.', '/')}.py"
+
+
+MODULES: tuple[Module, ...] = (
+    Module(
+        1, "tensor", "core.tensor", (), 60, 4, "arrays with shapes: arithmetic, broadcasting, matmul, reductions",
+        {"": ("Tensor", "arange", "cat", "eye", "full", "manual_seed", "ones", "rand", "randn", "stack", "zeros")},
+    ),
+)  # fmt: skip
+
+
+def find_module(text: str | int) -> Module:
+    """Return the module that a person means by "5", "05", "autograd" or "05_autograd".
+
+    Raises:
+        CourseError: no module matches; the message lists those there are.
+    """
+    word = str(text).strip().lower()
+    for module in MODULES:
+        if word in (str(module.number), f"{module.number:02d}", module.name, module.folder):
+            return module
+    known = ", ".join(module.folder for module in MODULES)
+    raise CourseError(f"There is no module '{text}'.", f"Choose one of: {known}.")
