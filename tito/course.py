@@ -71,5 +71,5 @@ def find_course(start: Path | None = None) -> Course:
         if (folder / "nbgrader_config.py").is_file() and (folder / "pyproject.toml").is_file():
             return Course(folder)
     raise CourseError(
-        f"{here} is not inside a TinyTorch course or student kit.", "Change into the folder that you cloned or unzipped."
+        f"{here} is not inside a TinyTorch course or student kit.", "Change into the folder you cloned or unzipped."
     )

@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def check_close(
     want = np.asarray(expected)
     if isinstance(got, memoryview):
         raise AssertionError(
-            _message(call, _brief(want), "a NumPy array's buffer", "", "the function returned an array", "return a Tensor")
+            _message(call, _brief(want), "an array's buffer", "", "the function returned an array", "return a Tensor")
         )
     have = np.asarray(got)
     if have.dtype.kind not in "biufc":
@@ -115,7 +116,7 @@ def check_raises(
             got = f"{type(raised).__name__}: {raised}"
             differs = f"the message lacks {', '.join(map(repr, missing))}"
             raise AssertionError(_message(call, expected, got[:200], differs, likely, NEXT_STEP)) from None
-    except Exception as raised:  # any other error is the finding itself, reported as such
+    except Exception as raised:  # noqa: BLE001 - any other error is itself the finding, and fails the check
         got = f"{type(raised).__name__}: {raised}"
         raise AssertionError(_message(call, expected, got[:200], "", likely, NEXT_STEP)) from None
     else:
@@ -170,6 +171,21 @@ def peak_bytes(function: Callable[..., Any], *args: Any, **kwargs: Any) -> int:
         return tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()
+
+
+def load_digits() -> tuple[np.ndarray, np.ndarray]:
+    """Read the handwritten digits that ship with the course (see datasets/digits/README.md).
+
+    Returns:
+        Pixels as a float32 array of shape (1797, 64) in [0, 1], labels as an integer array of shape (1797,).
+
+    Example:
+        >>> pixels, labels = load_digits()
+        >>> pixels.shape, labels[:3].tolist()
+        ((1797, 64), [0, 1, 2])
+    """
+    table = np.loadtxt(Path(__file__).parents[1] / "datasets/digits/digits.csv", delimiter=",", dtype=np.int64)
+    return (table[:, :64] / 16).astype(np.float32), table[:, 64]
 
 
 def show(figure: Any, alt: str) -> None:

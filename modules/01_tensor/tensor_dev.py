@@ -1,0 +1,1301 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+r"""
+# Module 01: Tensor
+
+A photograph, a sentence, the 175 billion weights of GPT-3: to the machine each is one block of numbers
+and a note that says how to read it. Today you build the object that holds both, and everything you
+build later, up to a transformer, is arithmetic on it.
+
+**Needs** Python and a little NumPy | **Exports** `tinytorch.core.tensor` | **About** 4 hours | **Points** 60
+"""
+
+# %%
+#| default_exp core.tensor
+#| export
+import ctypes
+import os
+from collections.abc import Callable, Iterator, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+# %%
+import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
+
+from tito.lab import bench, check_close, check_equal, check_raises, show
+
+# %% [markdown]
+r"""
+## One block of memory, many readings
+
+Twelve numbers in a row can be a vector, a 3 x 4 table or a 2 x 2 x 3 cube. The numbers never move; only the
+**shape** and the **strides** (how many bytes to step along each axis) change:
+
+```
+memory              0  1  2  3  4  5  6  7  8  9 10 11        float32, 4 bytes each
+
+shape (12,)         strides (4,)       element [7]     at byte  7*4        = 28
+shape (3, 4)        strides (16, 4)    element [1, 3]  at byte  1*16 + 3*4 = 28
+shape (4, 3).T      strides (4, 12)    element [1, 2]  at byte  1*4 + 2*12 = 28
+```
+
+So a transpose costs nothing: swap two strides and leave the numbers where they are. NumPy does this bookkeeping,
+and we stand on it.
+
+Below is the frame of the course. Read it once; you will fill in the interesting parts. Three decisions are worth
+a thought:
+
+- **float32 everywhere.** Half the memory of Python's float64, twice the numbers in every vector instruction.
+- **A Tensor owns its numbers.** `Tensor(array)` copies, so that nobody changes your weights behind your back.
+- **An operation is a function on arrays.** `@op` unwraps the Tensors that come in and wraps the array that goes out.
+  Since every operation passes through this one gate, module 05 can watch them all and compute derivatives, and no line
+  that you write today will have to change. Until then `requires_grad`, `grad` and `backward` lie dormant.
+"""
+
+# %%
+#| export
+FLOAT32 = np.dtype(np.float32)
+
+_engine: Any = None  # module 05 puts its autograd engine here
+
+
+def set_engine(engine: Any) -> None:
+    """Give every operation an autograd engine to report to; `None` switches reporting off."""
+    global _engine
+    _engine = engine
+
+
+class ShapeError(ValueError):
+    """Shapes that do not fit together; the message names them and the cure."""
+
+
+def as_array(data: Any) -> np.ndarray:
+    """Copy numbers, nested lists, an array or a Tensor into a new float32 array.
+
+    Raises:
+        ShapeError: nested lists of different lengths.
+        TypeError: anything that is not a real number.
+
+    Example:
+        >>> as_array([[1, 2], [3, 4]])
+        array([[1., 2.],
+               [3., 4.]], dtype=float32)
+    """
+    if isinstance(data, Tensor):
+        return data._data.copy()
+    if isinstance(data, np.ndarray) and data.dtype is FLOAT32:
+        return data.copy("K")
+    if isinstance(data, list | tuple) and any(isinstance(item, Tensor) for item in data):
+        raise TypeError("Tensor([...]) takes numbers, not Tensors: join Tensors with stack([...]) or cat([...]).")
+    try:
+        array = np.array(data)
+    except ValueError:
+        lengths = [len(row) if isinstance(row, list | tuple) else 1 for row in data]
+        raise ShapeError(f"rows of lengths {lengths[:8]} make no rectangle: pad or cut them to one length.") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"a Tensor holds real numbers, not {array.dtype} ({data!r:.40}): convert the data first.")
+    return array.astype(np.float32)
+
+
+def op(forward: Callable) -> Callable:
+    """Turn a function on float32 arrays into an operation on Tensors.
+
+    Tensors come first among the arguments and are handed to `forward` as arrays; numbers and options pass through.
+    The result comes back as a float32 Tensor. A `forward` that returns a pair keeps its second part for the
+    derivative (module 05). NumPy's complaints about shapes are put into words.
+    """
+    code = forward.__code__
+    names = code.co_varnames[: code.co_argcount]
+
+    def apply(*inputs: Any, **options: Any) -> "Tensor":
+        for option, value in options.items():
+            if isinstance(value, Tensor):
+                raise TypeError(f"{forward.__name__}: pass the Tensor `{option}` by position, not by name.")
+        arrays = []
+        tracked = False
+        for x in inputs:
+            if isinstance(x, Tensor):
+                arrays.append(x._data)
+                tracked = tracked or x.requires_grad
+            else:
+                arrays.append(x)
+        try:
+            result = forward(*arrays, **options)
+        except ShapeError:
+            raise
+        except ValueError as error:
+            raise ShapeError(explain_shapes(forward.__name__, arrays, error)) from None
+        result, saved = result if type(result) is tuple else (result, None)
+        out = wrap(result)
+        if tracked and _engine is not None:
+            _engine.record(apply, out, inputs, arrays, options, saved)
+        return out
+
+    apply.__name__ = forward.__name__
+    apply.__doc__ = forward.__doc__
+    apply.__wrapped__ = forward
+    apply.names = names
+    apply.defaults = dict(zip(reversed(names), reversed(forward.__defaults__ or ()), strict=False))
+    return apply
+
+
+def explain_shapes(name: str, arrays: Sequence[Any], error: ValueError) -> str:
+    """Say which shapes an operation could not combine, and what to try."""
+    shapes = [x.shape for x in arrays if isinstance(x, np.ndarray)]
+    if len(shapes) == 2 and name in ("add", "sub", "mul", "div", "power"):
+        a, b = shapes
+        return (
+            f"{name}: shapes {a} and {b} do not broadcast. Aligned at the right, each pair of sizes must be equal or "
+            f"hold a 1; reshape one side, or add an axis of size 1 with unsqueeze."
+        )
+    return f"{name}: shapes {', '.join(map(str, shapes))} do not fit ({error}). Print .shape before the call."
+
+
+def wrap(array: Any) -> "Tensor":
+    """Make a Tensor around an array that nobody else uses, without copying it."""
+    if type(array) is not np.ndarray or array.dtype is not FLOAT32:
+        array = np.asarray(array, dtype=np.float32)
+    out = Tensor.__new__(Tensor)
+    out._data = array
+    out.grad = None
+    out.requires_grad = False
+    out._grad_fn = None
+    return out
+
+
+class Tensor:
+    """A block of float32 numbers with a shape, and (from module 05 on) a memory of how it was computed.
+
+    Args:
+        data: a number, nested lists of one length per level, an array, or a Tensor; the numbers are copied.
+        requires_grad: whether `backward` shall leave a gradient in `grad`; dormant until module 05.
+
+    Raises:
+        ShapeError: ragged lists.
+        TypeError: data that is not real numbers.
+
+    Example:
+        >>> x = Tensor([[1, 2], [3, 4]])
+        >>> x.shape, (x * 10).sum().item()
+        ((2, 2), 100.0)
+    """
+
+    __slots__ = ("__weakref__", "_data", "_grad_fn", "grad", "requires_grad")
+    __array_ufunc__ = None  # array * Tensor asks Tensor.__rmul__ instead of looping over the elements
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        self._data = as_array(data)
+        self.grad: np.ndarray | None = None
+        self.requires_grad = requires_grad
+        self._grad_fn: Any = None
+
+    # What it holds
+
+    @property
+    def data(self) -> np.ndarray:
+        """The numbers, a float32 array; it refuses writes while a graph needs the old values (module 05)."""
+        return self._data if _engine is None else _engine.guard(self._data)
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._data = value if type(value) is np.ndarray and value.dtype is FLOAT32 else as_array(value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size along each axis."""
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._data.ndim
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Always float32."""
+        return self._data.dtype
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return self._data.size
+
+    def item(self) -> float:
+        """The only element, as a Python number."""
+        if self._data.size != 1:
+            raise ValueError(f"item() needs one element, not shape {self.shape}: index or reduce first.")
+        return self._data.item()
+
+    def numpy(self) -> np.ndarray:
+        """A copy of the numbers."""
+        return self._data.copy()
+
+    def detach(self) -> "Tensor":
+        """The same numbers, without the memory of how they were computed."""
+        return wrap(self._data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self._data.astype(dtype or np.float32)
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("a 0-d Tensor has no length: use item().")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator["Tensor"]:
+        return (self[i] for i in range(len(self)))
+
+    def __float__(self): return self.item()
+    def __int__(self): return int(self.item())
+    def __bool__(self): return bool(self.item())
+
+    def __repr__(self) -> str:
+        numbers = np.array2string(self._data, separator=", ", prefix="Tensor(", precision=4)
+        shape = f", shape={self.shape}" if self._data.size > 1 else ""
+        return f"Tensor({numbers}{shape}{', requires_grad=True' if self.requires_grad else ''})"
+
+    # Gradients: given now, alive from module 05 on
+
+    def backward(self, grad: Any = None) -> None:
+        """Compute the gradient of this Tensor with respect to every Tensor that it was computed from."""
+        if _engine is None:
+            raise RuntimeError("backward() has no engine yet: module 05 builds it.")
+        _engine.backward(self, grad)
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self.grad = None
+
+    # Arithmetic: each method hands over to the operation of the same name, defined below
+
+    def __add__(self, other): return add(self, other)
+    def __radd__(self, other): return add(other, self)
+    def __sub__(self, other): return sub(self, other)
+    def __rsub__(self, other): return sub(other, self)
+    def __mul__(self, other): return mul(self, other)
+    def __rmul__(self, other): return mul(other, self)
+    def __truediv__(self, other): return div(self, other)
+    def __rtruediv__(self, other): return div(other, self)
+    def __pow__(self, exponent): return power(self, exponent)
+    def __rpow__(self, base): return power(base, self)
+    def __matmul__(self, other): return matmul(self, other)
+    def __rmatmul__(self, other): return matmul(other, self)
+    def __neg__(self): return neg(self)
+    def __pos__(self): return self
+    def __abs__(self): return absolute(self)
+
+    def exp(self) -> "Tensor":
+        """e to the power of each element."""
+        return exp(self)
+
+    def log(self) -> "Tensor":
+        """Natural logarithm of each element."""
+        return log(self)
+
+    def sqrt(self) -> "Tensor":
+        """Square root of each element."""
+        return sqrt(self)
+
+    def abs(self) -> "Tensor":
+        """Absolute value of each element."""
+        return absolute(self)
+
+    def clip(self, low: float | None = None, high: float | None = None) -> "Tensor":
+        """Each element, held between `low` and `high`."""
+        return clip(self, low, high)
+
+    # Comparison answers with a plain array of booleans: it counts and indexes, and has no derivative
+
+    def __eq__(self, other): return self._data == raw(other)
+    def __ne__(self, other): return self._data != raw(other)
+    def __lt__(self, other): return self._data < raw(other)
+    def __le__(self, other): return self._data <= raw(other)
+    def __gt__(self, other): return self._data > raw(other)
+    def __ge__(self, other): return self._data >= raw(other)
+    __hash__ = object.__hash__  # a Tensor is itself, whatever its numbers are
+
+    def argmax(self, axis: int | None = None) -> np.ndarray:
+        """Index of the largest element along `axis`, as an integer array."""
+        return self._data.argmax(axis)
+
+    # Reductions
+
+    def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
+        """Sum over `axis`; over everything when it is None."""
+        return reduce_sum(self, axis, keepdims)
+
+    def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
+        """Mean over `axis`."""
+        return reduce_mean(self, axis, keepdims)
+
+    def var(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
+        """Population variance over `axis` (divided by the count, as layer and batch norm need it)."""
+        return reduce_var(self, axis, keepdims)
+
+    def max(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
+        """Largest element along `axis`."""
+        return reduce_max(self, axis, keepdims)
+
+    def min(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
+        """Smallest element along `axis`."""
+        return -reduce_max(-self, axis, keepdims)
+
+    # Shapes
+
+    def reshape(self, *shape: Any) -> "Tensor":
+        """The same numbers in another shape; one size may be -1."""
+        return reshape(self, unpack(shape))
+
+    def flatten(self, start_axis: int = 0) -> "Tensor":
+        """All axes from `start_axis` on as one."""
+        return reshape(self, (*self.shape[:start_axis], -1))
+
+    def transpose(self, axis0: int = -2, axis1: int = -1) -> "Tensor":
+        """Two axes swapped."""
+        axes = list(range(self.ndim))
+        axes[axis0], axes[axis1] = axes[axis1], axes[axis0]
+        return permute(self, tuple(axes))
+
+    @property
+    def T(self) -> "Tensor":
+        """The axes in reverse order."""
+        return permute(self, tuple(reversed(range(self.ndim))))
+
+    def permute(self, *axes: Any) -> "Tensor":
+        """The axes in the order given."""
+        return permute(self, unpack(axes))
+
+    def squeeze(self, axis: int | None = None) -> "Tensor":
+        """Without the axes of size 1 (or without `axis`, if its size is 1)."""
+        drop = range(self.ndim) if axis is None else (axis % self.ndim,)
+        return reshape(self, tuple(n for i, n in enumerate(self.shape) if n != 1 or i not in drop))
+
+    def unsqueeze(self, axis: int) -> "Tensor":
+        """With a new axis of size 1 at `axis`."""
+        at = axis % (self.ndim + 1)
+        return reshape(self, (*self.shape[:at], 1, *self.shape[at:]))
+
+    def expand(self, *shape: Any) -> "Tensor":
+        """Axes of size 1 repeated up to `shape`, without copying; -1 keeps a size."""
+        return expand(self, unpack(shape))
+
+    def __getitem__(self, key: Any) -> "Tensor":
+        return index(self, key=raw_key(key))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.data[raw_key(key)] = raw(value)
+
+
+def raw(value: Any) -> Any:
+    """The array inside a Tensor; anything else as it is."""
+    return value._data if isinstance(value, Tensor) else value
+
+
+def raw_key(key: Any) -> Any:
+    """An index with arrays of integers in place of Tensors, which hold floats."""
+    if isinstance(key, tuple):
+        return tuple(raw_key(part) for part in key)
+    return key._data.astype(np.intp) if isinstance(key, Tensor) else key
+
+
+def unpack(sizes: tuple) -> tuple[int, ...]:
+    """Accept both f(2, 3) and f((2, 3))."""
+    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
+
+
+# %% [markdown]
+r"""
+## Arithmetic, one element at a time
+
+Here are the elementwise operations. Each body is what you would have written; look at the last one, though.
+How much slower than `x * x * x` do you expect NumPy's `x ** 3.0` to be? Write your guess down; we measure it at the end.
+"""
+
+# %%
+#| export
+@op
+def add(a, b):
+    """Sum, element by element: a + b."""
+    return a + b
+
+
+@op
+def sub(a, b):
+    """Difference, element by element: a - b."""
+    return a - b
+
+
+@op
+def mul(a, b):
+    """Product, element by element: a * b."""
+    return a * b
+
+
+@op
+def div(a, b):
+    """Quotient, element by element: a / b."""
+    return a / b
+
+
+@op
+def neg(x):
+    """Each element with its sign changed."""
+    return -x
+
+
+@op
+def exp(x):
+    """e to the power of each element."""
+    return np.exp(x)
+
+
+@op
+def log(x):
+    """Natural logarithm of each element."""
+    return np.log(x)
+
+
+@op
+def sqrt(x):
+    """Square root of each element."""
+    return np.sqrt(x)
+
+
+@op
+def absolute(x):
+    """Absolute value of each element."""
+    return np.abs(x)
+
+
+@op
+def clip(x, low=None, high=None):
+    """Each element, held between `low` and `high`."""
+    return np.clip(x, low, high)
+
+
+@op
+def power(x, exponent):
+    """Each element to the power of `exponent`, a number or a Tensor."""
+    if type(exponent) is int and exponent in (2, 3):
+        return x * x if exponent == 2 else x * x * x
+    return x**exponent
+
+
+# %% [markdown]
+r"""
+## Broadcasting: what shape comes out?
+
+`x + 1` adds the 1 to every element; a bias of shape (3,) is added to every row of a (4, 3) table. The rule behind both is
+short. Write the shapes under each other, **aligned at the right**, and read each column:
+
+```
+(8, 1, 6, 1)          (4, 3)          (2, 3)
+(   7, 1, 5)          (   3)          (   2)
+------------          ------          ------
+(8, 7, 6, 5)          (4, 3)          3 against 2: no
+```
+
+Two sizes fit when they are equal or when one of them is 1 (a missing one counts as 1). The 1 is stretched. That is the
+whole rule, and no number is copied for it: a stretched axis simply has stride 0.
+
+Before you write it: which shapes fit against `(5, 1)`? Is `(5,)` among them, and what comes out?
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "broadcast-shape", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of `x + y` for x of shape `a` and y of shape `b`.
+
+    Raises:
+        ShapeError: the shapes do not fit; the message names both.
+
+    TODO: apply the rule, without asking NumPy.
+    APPROACH: 1. pad the shorter shape with 1s at the left  2. walk over the pairs  3. keep the size that is not 1
+    EXAMPLE:
+        >>> broadcast_shape((8, 1, 6, 1), (7, 1, 5))
+        (8, 7, 6, 5)
+    HINT: a size of 0 is a size like any other: 1 against 0 gives 0, so `max` is a trap.
+    """
+    ### BEGIN SOLUTION
+    width = max(len(a), len(b))
+    padded_a = (1,) * (width - len(a)) + a
+    padded_b = (1,) * (width - len(b)) + b
+    out = []
+    for m, n in zip(padded_a, padded_b, strict=True):
+        if m != n and m != 1 and n != 1:
+            raise ShapeError(f"shapes {a} and {b} do not broadcast: {m} against {n}.")
+        out.append(n if m == 1 else m)
+    return tuple(out)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-broadcast-shape", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_broadcast_shape():
+    """Equal sizes, stretched ones, missing axes, and a clear refusal."""
+    call = "broadcast_shape((4, 3), (3,))"
+    check_equal(broadcast_shape((4, 3), (3,)), (4, 3), call=call, likely="align the shapes at the right")
+    call = "broadcast_shape((5, 1), (5,))"
+    check_equal(broadcast_shape((5, 1), (5,)), (5, 5), call=call, likely="both sides may be stretched at once")
+    check_raises(ShapeError, broadcast_shape, (2, 3), (2,), call="broadcast_shape((2, 3), (2,))", mentions=["(2, 3)", "(2,)"])
+    ### BEGIN HIDDEN TESTS
+    check_equal(broadcast_shape((8, 1, 6, 1), (7, 1, 5)), (8, 7, 6, 5), call="broadcast_shape((8, 1, 6, 1), (7, 1, 5))")
+    check_equal(broadcast_shape((), (2, 3)), (2, 3), call="broadcast_shape((), (2, 3))", likely="a number has shape ()")
+    call = "broadcast_shape((1, 4), (0, 4))"
+    check_equal(broadcast_shape((1, 4), (0, 4)), (0, 4), call=call, likely="1 stretches to 0 too; max() gives 1")
+    call = "broadcast_shape((0,), (3,))"
+    check_raises(ShapeError, broadcast_shape, (0,), (3,), call=call, likely="only a 1 stretches")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_broadcast_shape()
+
+# %% [markdown]
+r"""
+## Matrix multiplication, by hand
+
+Nine tenths of the time that a network takes goes into this one operation, so write it once the slow way:
+
+$$C_{ij} = \sum_k A_{ik} B_{kj} \qquad (M, K) \times (K, N) \to (M, N)$$
+
+Count before you code: how many multiplications are that for two 100 x 100 matrices? At ten million simple Python
+steps per second, how long will it take?
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "matmul-loops", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def matmul_loops(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Multiply two matrices with explicit loops.
+
+    Args:
+        a: array of shape (M, K).
+        b: array of shape (K, N).
+
+    Returns:
+        float32 array of shape (M, N).
+
+    TODO: write the formula as three loops over single elements; no `@`, `dot` or `sum`.
+    APPROACH: 1. an (M, N) array of zeros  2. for every i and j, add up a[i, k] * b[k, j] over k
+    EXAMPLE:
+        >>> matmul_loops(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+        array([[11.]], dtype=float32)
+    HINT: `M, K = a.shape`
+    """
+    ### BEGIN SOLUTION
+    M, K = a.shape
+    N = b.shape[1]
+    c = np.zeros((M, N), dtype=np.float32)
+    for i in range(M):
+        for j in range(N):
+            for k in range(K):
+                c[i, j] += a[i, k] * b[k, j]
+    return c
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-matmul-loops", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_matmul_loops():
+    """The three loops agree with NumPy on shapes that are not square."""
+    a = np.arange(6, dtype=np.float32).reshape(2, 3)
+    b = np.arange(12, dtype=np.float32).reshape(3, 4)
+    check_close(matmul_loops(a, b), a @ b, call="matmul_loops(a, b) with shapes (2, 3), (3, 4)", likely="i and j, or k, are mixed up")
+    ### BEGIN HIDDEN TESTS
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(5, 1)).astype(np.float32), rng.normal(size=(1, 2)).astype(np.float32)
+    check_close(matmul_loops(a, b), a @ b, call="matmul_loops(a, b) with shapes (5, 1), (1, 2)")
+    a, b = rng.normal(size=(1, 7)).astype(np.float32), rng.normal(size=(7, 3)).astype(np.float32)
+    check_close(matmul_loops(a, b), a @ b, call="matmul_loops(a, b) with shapes (1, 7), (7, 3)", likely="the sum over k is cut short")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_matmul_loops()
+
+# %% [markdown]
+r"""
+From here on `@` of NumPy does the work: it calls a BLAS library whose authors count cache lines. What is left to you
+is the contract. `matmul` multiplies the last two axes and broadcasts the others, so a batch of 32 matrices needs no loop:
+
+```
+(32, 4, 5) @ (5, 6)      ->  (32, 4, 6)       one right-hand matrix for the whole batch
+(32, 4, 5) @ (32, 5, 6)  ->  (32, 4, 6)       one each
+     (4, 5) @ (5,)       ->  (4,)             a vector on the right is a column,
+        (5,) @ (5, 6)    ->  (6,)             on the left a row
+```
+
+What a framework adds to NumPy is mostly the error message. NumPy says `matmul: Input operand 1 has a mismatch in its core
+dimension 0, with gufunc signature (n?,k),(k,m?)->(n?,m?)`. A tired person at midnight deserves better.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "matmul", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+@op
+def matmul(a, b):
+    """Matrix product over the last two axes, broadcast over the others.
+
+    Args:
+        a: shape (..., M, K) or (K,).
+        b: shape (..., K, N) or (K,).
+
+    Returns:
+        shape (..., M, N), without M or N where that side was a vector.
+
+    Raises:
+        ShapeError: a side is a single number, or the two K differ; the message names both shapes.
+
+    TODO: check the two K, then multiply.
+    APPROACH: 1. refuse 0-d sides  2. K of `a` is its last size; K of `b` its last but one, or its only one  3. a @ b
+    EXAMPLE:
+        >>> matmul(Tensor([[1, 2], [3, 4]]), Tensor([1, 1])).data
+        array([3., 7.], dtype=float32)
+    HINT: inside an operation `a` and `b` are arrays: `a.ndim`, `a.shape[-1]`. Name both shapes in the message.
+    """
+    ### BEGIN SOLUTION
+    if a.ndim == 0 or b.ndim == 0:
+        raise ShapeError(f"matmul: shapes {a.shape} and {b.shape}: a single number has no rows; multiply with * instead.")
+    inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if a.shape[-1] != inner:
+        raise ShapeError(
+            f"matmul: shapes {a.shape} and {b.shape} do not fit: {a.shape[-1]} columns meet {inner} rows; transpose one side?"
+        )
+    return a @ b  # (..., M, K) @ (..., K, N) -> (..., M, N)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-matmul", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_matmul():
+    """Matrices, vectors and batches; a mismatch names both shapes."""
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=(2, 3)).astype(np.float32), rng.normal(size=(3, 4)).astype(np.float32)
+    check_close((Tensor(a) @ Tensor(b)).data, a @ b, call="(Tensor(a) @ Tensor(b)).data with shapes (2, 3), (3, 4)")
+    call = "Tensor(a) @ Tensor(a) with a of shape (2, 3)"
+    check_raises(ShapeError, matmul, Tensor(a), Tensor(a), call=call, mentions=["(2, 3)"], likely="compare a's last size with b's last but one")
+    ### BEGIN HIDDEN TESTS
+    batch = rng.normal(size=(5, 2, 3)).astype(np.float32)
+    check_close(matmul(Tensor(batch), Tensor(b)).data, batch @ b, call="matmul of shapes (5, 2, 3), (3, 4)", likely="use the last two axes")
+    check_close(matmul(Tensor(a), Tensor(b[:, 0])).data, a @ b[:, 0], call="matmul of shapes (2, 3), (3,)", likely="a vector has one axis")
+    check_close(matmul(Tensor(a[0]), Tensor(a[1])).data, a[0] @ a[1], call="matmul of shapes (3,), (3,)")
+    check_raises(ShapeError, matmul, Tensor(a), Tensor(2.0), call="matmul of shapes (2, 3), ()", mentions=["()"], likely="0-d is not refused")
+    check_raises(ShapeError, matmul, Tensor(batch), Tensor(a), call="matmul of shapes (5, 2, 3), (2, 3)", mentions=["(5, 2, 3)", "(2, 3)"])
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_matmul()
+
+# %% [markdown]
+r"""
+## Reductions: fewer numbers, same meaning
+
+A reduction folds axes away. `axis` says which, as a number or a tuple; `keepdims=True` leaves a 1 in their place, so that the
+result still broadcasts against what it came from. Sum and maximum are given.
+
+The mean is a sum divided by a count. The count of *what*, when `axis=(0, 2)` and x has shape (4, 5, 6)?
+"""
+
+# %%
+#| export
+@op
+def reduce_sum(x, axis=None, keepdims=False):
+    """Sum over `axis` (a number, a tuple, or None for all)."""
+    return x.sum(axis=axis, keepdims=keepdims)
+
+
+@op
+def reduce_max(x, axis=None, keepdims=False):
+    """Largest element along `axis` (a number, a tuple, or None for all)."""
+    if x.size == 0:
+        raise ShapeError(f"max: shape {x.shape} has no elements to choose from.")
+    return x.max(axis=axis, keepdims=keepdims)
+
+
+def count_reduced(shape: tuple[int, ...], axis: int | tuple[int, ...] | None) -> int:
+    """How many elements go into each result when `axis` is folded away.
+
+    Example:
+        >>> count_reduced((4, 5, 6), (0, 2))
+        24
+    """
+    axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    return prod(shape[i] for i in axes)
+
+
+# %% nbgrader={"grade": false, "grade_id": "reduce-mean", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+@op
+def reduce_mean(x, axis=None, keepdims=False):
+    """Mean over `axis`.
+
+    Args:
+        x: array of any shape.
+        axis: a number, a tuple of numbers, or None for all.
+        keepdims: leave a 1 for each folded axis.
+
+    TODO: the sum, divided by how many elements went into it.
+    APPROACH: 1. x.sum with axis and keepdims  2. divide by count_reduced
+    EXAMPLE:
+        >>> reduce_mean(Tensor([[1, 2, 3], [4, 5, 6]]), axis=1).data
+        array([2., 5.], dtype=float32)
+    HINT: the count is not always x.size.
+    """
+    ### BEGIN SOLUTION
+    return x.sum(axis=axis, keepdims=keepdims) / count_reduced(x.shape, axis)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-reduce-mean", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_reduce_mean():
+    """All elements, one axis, kept axes."""
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    check_close(Tensor(x).mean().data, x.mean(), call="Tensor(x).mean()")
+    check_close(Tensor(x).mean(axis=0).data, x.mean(axis=0), call="Tensor(x).mean(axis=0)", likely="divided by the wrong count: 3 rows go into each result")
+    ### BEGIN HIDDEN TESTS
+    y = np.random.default_rng(3).normal(size=(4, 5, 6)).astype(np.float32)
+    check_close(Tensor(y).mean(axis=(0, 2)).data, y.mean(axis=(0, 2)), call="Tensor(y).mean(axis=(0, 2))", likely="a tuple of axes folds 4 * 6 elements")
+    got = Tensor(y).mean(axis=-1, keepdims=True).data
+    check_close(got, y.mean(axis=-1, keepdims=True), call="Tensor(y).mean(axis=-1, keepdims=True)", likely="`keepdims` is ignored")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_reduce_mean()
+
+# %% [markdown]
+r"""
+### Variance, and a formula that lies
+
+Two formulas for the same thing, equal in every textbook:
+
+$$\frac1n\sum_i (x_i - \bar x)^2 \qquad=\qquad \frac1n\sum_i x_i^2 \;-\; \bar x^2$$
+
+The right one needs a single pass over the data, which is why people reach for it. Now let the data sit at 10,000 with a spread
+of 1. A float32 keeps about seven digits. How many digits of $x_i^2 \approx 100{,}000{,}000$ are left to tell 1 from 0?
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "reduce-var", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+@op
+def reduce_var(x, axis=None, keepdims=False):
+    """Population variance over `axis`: the mean squared distance from the mean.
+
+    Args:
+        x: array of any shape.
+        axis: a number, a tuple of numbers, or None for all.
+        keepdims: leave a 1 for each folded axis.
+
+    TODO: compute the variance so that a large mean does no harm.
+    APPROACH: 1. the mean, with its axes kept  2. the distances from it  3. the mean of their squares
+    EXAMPLE:
+        >>> reduce_var(Tensor([[1, 3], [2, 2]]), axis=1).data
+        array([1., 0.], dtype=float32)
+    HINT: the mean must broadcast against x, whatever `keepdims` says.
+    """
+    ### BEGIN SOLUTION
+    count = count_reduced(x.shape, axis)
+    distance = x - x.sum(axis=axis, keepdims=True) / np.float32(count)
+    return (distance * distance).sum(axis=axis, keepdims=keepdims) / count
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-reduce-var", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_reduce_var():
+    """Right on small numbers, and still right when the mean is large."""
+    x = np.array([[1, 3, 5], [2, 2, 8]], dtype=np.float32)
+    check_close(Tensor(x).var().data, x.var(), call="Tensor(x).var()", likely="divided by n - 1 instead of n")
+    check_close(Tensor(x).var(axis=0).data, x.var(axis=0), call="Tensor(x).var(axis=0)")
+    ### BEGIN HIDDEN TESTS
+    y = np.random.default_rng(4).normal(size=(3, 1000)).astype(np.float32)
+    expected = y.astype(np.float64).var(axis=1, keepdims=True)
+    got = Tensor(y + np.float32(1e4)).var(axis=1, keepdims=True).data
+    check_close(got, expected, rtol=0.01, call="(y + 10000).var(axis=1, keepdims=True)", likely="E[x^2] - E[x]^2 loses all digits: subtract the mean first")
+    z = np.random.default_rng(5).normal(size=(2, 3, 4)).astype(np.float32)
+    check_close(Tensor(z).var(axis=(0, 2)).data, z.var(axis=(0, 2)), call="Tensor(z).var(axis=(0, 2))")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_reduce_var()
+
+# %% [markdown]
+r"""
+## Shapes: moving nothing
+
+`permute`, `expand` and indexing only write a new note about old memory, so they are given. `reshape` has one riddle:
+it accepts a single -1 and works out that size from the others. 24 numbers as (2, -1, 3)? As (5, -1)?
+"""
+
+# %%
+#| export
+@op
+def permute(x, axes):
+    """The axes of x in the order `axes`, a tuple; no number moves."""
+    return x.transpose(axes)
+
+
+@op
+def expand(x, shape):
+    """Axes of size 1 repeated up to `shape`, a tuple in which -1 keeps a size; no number is copied."""
+    missing = len(shape) - x.ndim
+    sizes = (1,) * missing + x.shape
+    return np.broadcast_to(x, tuple(n if want == -1 else want for n, want in zip(sizes, shape, strict=True)))
+
+
+@op
+def index(x, key):
+    """x[key] for integers, slices, None, ..., integer arrays and masks."""
+    return x[key]
+
+
+# %% nbgrader={"grade": false, "grade_id": "infer-shape", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def infer_shape(count: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return `shape` with its -1, if there is one, replaced by the size that makes it hold `count` numbers.
+
+    Raises:
+        ShapeError: more than one -1, or no size makes it fit; the message names the shape and the count.
+
+    TODO: find the missing size, or refuse.
+    APPROACH: 1. multiply the known sizes  2. without a -1, compare with `count`  3. with one, divide, and refuse a remainder
+    EXAMPLE:
+        >>> infer_shape(24, (2, -1, 3))
+        (2, 4, 3)
+    HINT: `prod` of an empty list is 1. Mind the division by a size of 0.
+    """
+    ### BEGIN SOLUTION
+    known = prod(n for n in shape if n != -1)
+    if shape.count(-1) > 1:
+        raise ShapeError(f"reshape to {shape}: only one size may be -1.")
+    if -1 not in shape:
+        if known != count:
+            raise ShapeError(f"reshape: {count} numbers do not fill shape {shape}, which holds {known}.")
+        return shape
+    if known == 0 or count % known:
+        raise ShapeError(f"reshape: {count} numbers do not divide into shape {shape}.")
+    return tuple(count // known if n == -1 else n for n in shape)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-infer-shape", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_infer_shape():
+    """One -1 is worked out; what cannot fit is refused by name."""
+    check_equal(infer_shape(24, (2, -1, 3)), (2, 4, 3), call="infer_shape(24, (2, -1, 3))")
+    check_equal(infer_shape(24, (4, 6)), (4, 6), call="infer_shape(24, (4, 6))", likely="a shape without -1 comes back as it is")
+    check_raises(ShapeError, infer_shape, 24, (5, -1), call="infer_shape(24, (5, -1))", mentions=["24", "(5, -1)"])
+    ### BEGIN HIDDEN TESTS
+    check_equal(infer_shape(7, (-1,)), (7,), call="infer_shape(7, (-1,))")
+    check_equal(infer_shape(0, (0, 3)), (0, 3), call="infer_shape(0, (0, 3))")
+    check_raises(ShapeError, infer_shape, 24, (5, 5), call="infer_shape(24, (5, 5))", mentions=["24", "(5, 5)"])
+    check_raises(ShapeError, infer_shape, 24, (-1, -1), call="infer_shape(24, (-1, -1))", likely="two -1 have no single answer")
+    check_raises(ShapeError, infer_shape, 0, (0, -1), call="infer_shape(0, (0, -1))", likely="any size would do: refuse")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_infer_shape()
+
+# %%
+#| export
+@op
+def reshape(x, shape):
+    """The numbers of x, in order, in another shape; one size may be -1."""
+    return x.reshape(infer_shape(x.size, tuple(shape)))
+
+
+# %% [markdown]
+r"""
+## Joining tensors
+
+`cat` lays blocks side by side along an axis that they already have; `stack` gives them a new one.
+
+```
+cat([a, b], axis=0)    a a a          stack([a, b])    two (2, 3) blocks
+                       a a a                           -> (2, 2, 3)
+                       b b b
+```
+
+For `cat`, make room once and copy each block into its slice. (Appending one block after the other copies the first block
+again and again: n blocks cost n²/2 copies. It is the most common slow loop in data pipelines.)
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "cat-arrays", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def cat_arrays(blocks: Sequence[np.ndarray], axis: int) -> np.ndarray:
+    """Lay arrays side by side along `axis`.
+
+    Args:
+        blocks: at least one array; all shapes agree except along `axis`.
+        axis: an axis of the blocks, counted from the end when negative.
+
+    Returns:
+        float32 array whose size along `axis` is the sum of the blocks' sizes.
+
+    TODO: allocate the result once and copy each block into its place, without np.concatenate.
+    APPROACH: 1. the result's shape  2. np.empty  3. for each block, a slice from `start` to `start + size`
+    EXAMPLE:
+        >>> cat_arrays([np.ones((1, 2)), np.zeros((2, 2))], axis=0).shape
+        (3, 2)
+    HINT: `result.swapaxes(0, axis)[start:stop]` is a view: writing into it writes into `result`.
+    """
+    ### BEGIN SOLUTION
+    shape = list(blocks[0].shape)
+    shape[axis] = sum(block.shape[axis] for block in blocks)
+    result = np.empty(shape, dtype=np.float32)
+    along = result.swapaxes(0, axis)  # a view whose first axis is `axis`
+    start = 0
+    for block in blocks:
+        stop = start + block.shape[axis]
+        along[start:stop] = block.swapaxes(0, axis)
+        start = stop
+    return result
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-cat-arrays", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_cat_arrays():
+    """Blocks of different sizes, along either axis."""
+    a, b = np.ones((1, 3), np.float32), np.arange(6, dtype=np.float32).reshape(2, 3)
+    check_close(cat_arrays([a, b], axis=0), np.concatenate([a, b]), call="cat_arrays([a, b], axis=0) with shapes (1, 3), (2, 3)")
+    ### BEGIN HIDDEN TESTS
+    rng = np.random.default_rng(6)
+    blocks = [rng.normal(size=(2, n, 3)).astype(np.float32) for n in (1, 4, 2)]
+    for axis in (1, -2):
+        got = cat_arrays(blocks, axis=axis)
+        check_close(got, np.concatenate(blocks, axis=axis), call=f"cat_arrays(three blocks, axis={axis})", likely="`axis` is ignored, or `start` does not move on")
+    check_equal(got.dtype.name, "float32", call="cat_arrays(...).dtype", likely="np.empty makes float64 unless told otherwise")
+    check_close(cat_arrays([b], axis=1), b, call="cat_arrays([b], axis=1)")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_cat_arrays()
+
+# %%
+#| export
+@op
+def concatenate(*blocks, axis=0):
+    """Join arrays along `axis`; what is kept for the derivative is where each block begins and ends."""
+    for block in blocks[1:]:
+        if block.ndim != blocks[0].ndim:
+            raise ShapeError(f"cat: shapes {[b.shape for b in blocks][:8]} differ in their number of axes.")
+    ends = np.cumsum([0, *(block.shape[axis] for block in blocks)])
+    return cat_arrays(blocks, axis), ends
+
+
+def cat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Join Tensors along an axis that they have; all other sizes must agree.
+
+    Raises:
+        ValueError: no Tensors, or sizes that differ.
+
+    Example:
+        >>> cat([zeros(1, 2), ones(2, 2)]).shape
+        (3, 2)
+    """
+    if not tensors:
+        raise ValueError("cat needs at least one Tensor.")
+    return concatenate(*tensors, axis=axis)
+
+
+def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Join Tensors of one shape along a new axis.
+
+    Raises:
+        ValueError: no Tensors, or shapes that differ.
+
+    Example:
+        >>> stack([zeros(3), ones(3)]).shape
+        (2, 3)
+    """
+    return cat([t.unsqueeze(axis) for t in tensors], axis)
+
+
+# %% [markdown]
+r"""
+## Making tensors
+
+Numbers have to come from somewhere. Random ones come from one generator with a seed, for one reason: an experiment that cannot be
+repeated cannot be debugged.
+"""
+
+# %%
+#| export
+_random = np.random.default_rng(0)
+
+
+def manual_seed(seed: int) -> None:
+    """Start the course's random numbers anew, so that a run can be repeated exactly."""
+    global _random
+    _random = np.random.default_rng(seed)
+
+
+def generator() -> np.random.Generator:
+    """The random generator behind `rand`, `randn`, weight initialisation and dropout."""
+    return _random
+
+
+def full(shape: int | tuple[int, ...], value: float, requires_grad: bool = False) -> Tensor:
+    """A Tensor of one value."""
+    return Tensor(np.full(shape, value, dtype=np.float32), requires_grad)
+
+
+def zeros(*shape: Any, requires_grad: bool = False) -> Tensor:
+    """A Tensor of zeros."""
+    return full(unpack(shape), 0.0, requires_grad)
+
+
+def ones(*shape: Any, requires_grad: bool = False) -> Tensor:
+    """A Tensor of ones."""
+    return full(unpack(shape), 1.0, requires_grad)
+
+
+def eye(n: int, requires_grad: bool = False) -> Tensor:
+    """The n x n identity matrix."""
+    return Tensor(np.eye(n, dtype=np.float32), requires_grad)
+
+
+def arange(*bounds: float, requires_grad: bool = False) -> Tensor:
+    """Evenly spaced numbers: arange(stop) or arange(start, stop, step)."""
+    return Tensor(np.arange(*bounds, dtype=np.float32), requires_grad)
+
+
+def rand(*shape: Any, requires_grad: bool = False) -> Tensor:
+    """Uniform random numbers in [0, 1)."""
+    return Tensor(_random.random(unpack(shape), dtype=np.float32), requires_grad)
+
+
+def randn(*shape: Any, requires_grad: bool = False) -> Tensor:
+    """Normal random numbers with mean 0 and variance 1."""
+    return Tensor(_random.standard_normal(unpack(shape), dtype=np.float32), requires_grad)
+
+
+# %% [markdown]
+r"""
+## Putting it together: reading handwriting without learning
+
+Before any network, the oldest classifier there is: to name an unknown digit, find the most similar known one and repeat its
+name. "Similar" is the squared distance between two rows of pixels, for every pair of rows at once:
+
+$$D_{ij} = \sum_d (a_{id} - b_{jd})^2 = |a_i|^2 - 2\, a_i \cdot b_j + |b_j|^2$$
+
+The middle form wants an (N, M, D) table in memory: for 400 against 1,400 digits of 64 pixels, 143 MB. The right one
+never builds it. Write it with your own Tensor: a matmul, two sums, and broadcasting.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "squared-distances", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Return the squared distance between every row of `a` and every row of `b`.
+
+    Args:
+        a: shape (N, D).
+        b: shape (M, D).
+
+    Returns:
+        Tensor of shape (N, M).
+
+    TODO: the right-hand form, with Tensor operations only.
+    APPROACH: 1. |a|^2 as a column (N, 1)  2. |b|^2 as a row (M,)  3. subtract twice a @ b.T
+    EXAMPLE:
+        >>> squared_distances(Tensor([[0, 0]]), Tensor([[3, 4], [1, 0]])).data
+        array([[25.,  1.]], dtype=float32)
+    HINT: `keepdims=True` makes the column; (N, 1) - (N, M) + (M,) broadcasts to (N, M).
+    """
+    ### BEGIN SOLUTION
+    column = (a * a).sum(axis=1, keepdims=True)  # (N, 1)
+    row = (b * b).sum(axis=1)  # (M,)
+    return column - 2 * (a @ b.T) + row  # (N, M)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-squared-distances", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_unit_squared_distances():
+    """Known triangles, then every pair against the direct formula."""
+    got = squared_distances(Tensor([[0, 0], [1, 1]]), Tensor([[3, 4], [1, 0], [0, 0]])).data
+    expected = [[25, 1, 0], [13, 1, 2]]
+    check_close(got, expected, call="squared_distances([[0,0],[1,1]], [[3,4],[1,0],[0,0]])", likely="|a|^2 must be a column: use keepdims=True")
+    ### BEGIN HIDDEN TESTS
+    rng = np.random.default_rng(7)
+    a, b = rng.normal(size=(4, 6)), rng.normal(size=(4, 6))
+    expected = ((a[:, None] - b[None]) ** 2).sum(-1)
+    got = squared_distances(Tensor(a), Tensor(b)).data
+    check_close(got, expected, call="squared_distances(a, b) with shapes (4, 6), (4, 6)", likely="equal sizes hide a row that should be a column", atol=1e-4)
+    a, b = rng.normal(size=(1, 3)), rng.normal(size=(5, 3))
+    got = squared_distances(Tensor(a), Tensor(b)).data
+    check_close(got, ((a[:, None] - b[None]) ** 2).sum(-1), call="squared_distances(a, b) with shapes (1, 3), (5, 3)", atol=1e-4)
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_squared_distances()
+
+# %% [markdown]
+r"""
+## Measure: what did the library buy?
+
+Three predictions to check. How many times faster than your loops is BLAS at 64 x 64? How does `x ** 3.0` compare with `x * x * x`?
+And does it matter along which axis a table is read?
+"""
+
+
+# %%
+def analyze_matmul():
+    """Billions of multiply-adds per second: three loops against BLAS, 8 to 512 on a side."""
+    sides = [8, 16, 32, 64, 128, 256, 512]
+    rng = np.random.default_rng(0)
+    rates = {"your loops": [], "BLAS": []}
+    for n in sides:
+        a = rng.random((n, n), dtype=np.float32)
+        rates["BLAS"].append(n**3 / bench(np.matmul, a, a).median_ms / 1e6)
+        if n <= 64:
+            rates["your loops"].append(n**3 / bench(matmul_loops, a, a, samples=3).median_ms / 1e6)
+    fig, ax = plt.subplots(figsize=(5, 3))
+    for marker, (name, values) in zip("so", rates.items(), strict=True):
+        ax.loglog(sides[: len(values)], values, marker=marker, label=name, base=2)
+    ax.set_yscale("log", base=10)
+    ax.set(xlabel="side of the matrix", ylabel="billion multiply-adds per second", title="One formula, two machines")
+    ax.legend()
+    ratio = rates["BLAS"][3] / rates["your loops"][3]
+    print(f"At 64 x 64 BLAS is {ratio:,.0f} times faster; at 512 it does {rates['BLAS'][-1]:.0f} billion multiply-adds per second.")
+    show(fig, alt="Multiply-adds per second against matrix side, both axes logarithmic: loops stay flat, BLAS climbs by orders of magnitude")
+
+
+if __name__ == "__main__":
+    analyze_matmul()
+
+
+# %%
+def analyze_memory():
+    """Milliseconds for the same million numbers: cubes two ways, and sums along and across the rows."""
+    x = np.random.default_rng(0).random((1024, 1024), dtype=np.float32)
+    rows = [
+        ("x * x * x", bench(lambda: x * x * x)),
+        ("x ** 3.0", bench(lambda: x**3.0)),
+        ("x.sum(axis=1)", bench(x.sum, axis=1)),
+        ("x.T.sum(axis=1)", bench(x.T.sum, axis=1)),
+        ("x.T", bench(lambda: x.T)),
+        ("x.T.copy()", bench(x.T.copy)),
+    ]
+    for name, timing in rows:
+        print(f"{name:16} {timing.median_ms:9.4f} ms")
+
+
+if __name__ == "__main__":
+    analyze_memory()
+
+# %% [markdown]
+r"""
+The loops pay Python's price for every single multiplication: an object for each number, a look-up for each `*`. BLAS pays
+once per call, then keeps blocks of both matrices in the cache and eight float32 in each register, so its rate *grows* with the
+size: 512 x 512 does 512 multiply-adds for every number that it reads. That ratio, **arithmetic per byte**, decides what can be fast
+at all, and you will meet it in every module. (A modern accelerator does over 200 operations in the time it takes to fetch
+one byte; Williams et al., *Roofline*, 2009.)
+
+`x.T` is free, as promised: a new note about old memory. `x.T.copy()` is not, since it reads against the grain. And the two sums
+hold a surprise that the last question of this page asks you to explain.
+
+### A word on freed memory
+
+One more habit of the machine will matter when we train. The C library gives large blocks back to the operating system as soon as they are
+freed, and gets them again, zeroed page by page, at the next temporary. Asking it to keep them is two calls. It changes nothing
+but speed, works with glibc only, and `TINYTORCH_KEEP_MEMORY=0` switches it off.
+"""
+
+# %%
+#| export
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameter numbers of mallopt(3)
+
+
+def keep_freed_memory() -> bool:
+    """Ask glibc to keep freed memory instead of returning it to the system at every temporary (see mallopt(3)).
+
+    Returns:
+        Whether it was done: not on other C libraries, nor with TINYTORCH_KEEP_MEMORY=0 in the environment.
+    """
+    if os.environ.get("TINYTORCH_KEEP_MEMORY") == "0":
+        return False
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        large = 1 << 30  # bytes: blocks up to here come from the heap, which keeps what is freed
+        return bool(libc.mallopt(M_MMAP_THRESHOLD, large) and libc.mallopt(M_TRIM_THRESHOLD, large))
+    except (OSError, AttributeError):
+        return False
+
+
+# %%
+def analyze_freed_memory():
+    """Milliseconds for one 4 MB temporary, before and after asking the C library to keep freed memory."""
+    x = np.ones((1024, 1024), dtype=np.float32)
+    before = bench(lambda: x + x).median_ms
+    kept = keep_freed_memory()
+    after = bench(lambda: x + x).median_ms
+    print(f"x + x: {before:.3f} ms, then {after:.3f} ms (memory kept: {kept})")
+
+
+if __name__ == "__main__":
+    analyze_freed_memory()
+
+# %% [markdown]
+r"""
+## The whole module
+
+1,797 digits, written by 13 people and scanned to 8 x 8 pixels, lie in `datasets/digits`. Your Tensor reads the handwriting of
+the last 397 by comparing them with the first 1,400. Guess the share of right answers first.
+"""
+
+# %% nbgrader={"grade": true, "grade_id": "test-module-tensor", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_module():
+    """The parts together: nearest neighbours read real digits, and shapes survive a round trip."""
+    from tito.lab import load_digits
+
+    pixels, labels = load_digits()
+    known, unknown = Tensor(pixels[:1400]), Tensor(pixels[1400:])
+    nearest = squared_distances(unknown, known).data.argmin(axis=1)
+    right = float(np.mean(labels[:1400][nearest] == labels[1400:]))
+    check_equal(right > 0.95, True, call=f"nearest neighbours: share of digits read correctly, {right:.3f}, is above 0.95")
+    x = Tensor(np.arange(24)).reshape(2, -1, 4)  # (2, 3, 4)
+    y = cat([x, x], axis=1).mean(axis=(0, 1))  # (2, 6, 4) -> (4,)
+    check_close(y.data, [10, 11, 12, 13], call="cat([x, x], axis=1).mean(axis=(0, 1))", likely="reshape, cat or mean went wrong: run their tests")
+    ### BEGIN HIDDEN TESTS
+    batch = Tensor(pixels[:6]).reshape(2, 3, 64)
+    scores = batch @ Tensor(pixels[:5]).T  # (2, 3, 64) @ (64, 5) -> (2, 3, 5)
+    check_close(scores.data.reshape(6, 5), pixels[:6] @ pixels[:5].T, call="batch @ known.T", rtol=1e-3)
+    spread = Tensor(pixels).var(axis=0).data
+    check_close(spread, pixels.var(axis=0), call="Tensor(pixels).var(axis=0)", atol=1e-3)
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_module()
+
+# %% [markdown]
+r"""
+**Question.** `x.T.sum(axis=1)` and `x.sum(axis=1)` add the same number of values, and the first one walks *across* the rows of the
+memory, 4,096 bytes a step. Your measurement shows that it is not slower. What must NumPy be doing?
+"""
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "q-strides", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
+r"""
+It does not walk across. A sum over either axis is free to choose its loop order, so NumPy adds whole rows, which lie in order in memory, to
+a row of 1,024 partial sums: no cache line is wasted, and neighbouring sums are independent, so one instruction adds eight of them. Along a row
+all values go into *one* sum, each addition waits for the one before, and NumPy can only split the chain into a few.
+"""
+
+# %% [markdown]
+r"""
+**To think about.** A stretched axis has stride 0, so `expand` makes a (1000000, 64) view of 64 numbers for free. What should happen
+when somebody writes into it?
+
+You can hold numbers, combine them and measure what it costs. But stack as many matmuls as you like: the whole
+is still one matmul. **Module 02** adds the bend.
+"""
