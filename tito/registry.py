@@ -58,6 +58,25 @@ MODULES: tuple[Module, ...] = (
         1, "tensor", "core.tensor", (), 60, 4, "arrays with shapes: arithmetic, broadcasting, matmul, reductions",
         {"": ("Tensor", "arange", "cat", "eye", "full", "manual_seed", "ones", "rand", "randn", "stack", "zeros")},
     ),
+    Module(
+        2, "activations", "core.activations", (1,), 45, 2, "the bends: ReLU, sigmoid, tanh, GELU, softmax",
+        {"nn": ("GELU", "ReLU", "Sigmoid", "Softmax", "Tanh"),
+         "nn.functional": ("gelu", "relu", "sigmoid", "softmax", "tanh")},
+    ),
+    Module(
+        3, "layers", "core.layers", (1, 2), 50, 3, "modules with parameters: Linear, Dropout, state_dict",
+        {"nn": ("Dense", "Dropout", "Linear", "Module", "Parameter"), "nn.functional": ("dropout", "linear")},
+    ),
+    Module(
+        4, "losses", "core.losses", (1, 2, 3), 45, 2, "how wrong is it: mean squared error, cross-entropy",
+        {"nn": ("BCELoss", "BCEWithLogitsLoss", "BinaryCrossEntropyLoss", "CrossEntropyLoss", "MSELoss"),
+         "nn.functional": ("binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "log_softmax",
+                           "mse_loss")},
+    ),
+    Module(
+        5, "autograd", "core.autograd", (1, 2, 3, 4), 90, 6, "derivatives of everything: recording, backward, no_grad",
+        {"": ("enable_autograd", "no_grad"), "autograd": ("Function", "gradient_check", "no_grad")},
+    ),
 )  # fmt: skip
 
 

@@ -1,0 +1,13 @@
+"""The larger of two sizes wins, so the answer is their maximum."""
+# loses: test-broadcast-shape
+# says: 1 stretches to 0 too
+
+# %% broadcast-shape
+#| export
+def broadcast_shape(a, b):
+    width = max(len(a), len(b))
+    a, b = (1,) * (width - len(a)) + a, (1,) * (width - len(b)) + b
+    for m, n in zip(a, b):
+        if m != n and 1 not in (m, n):
+            raise ShapeError(f"shapes {a} and {b} do not broadcast")
+    return tuple(max(m, n) for m, n in zip(a, b))

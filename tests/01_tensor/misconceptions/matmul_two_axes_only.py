@@ -1,0 +1,11 @@
+"""The rows of b are its first axis."""
+# loses: test-matmul
+# says: use the last two axes
+
+# %% matmul
+#| export
+@op
+def matmul(a, b):
+    if a.ndim == 0 or b.ndim == 0 or a.shape[1] != b.shape[0]:
+        raise ShapeError(f"matmul: shapes {a.shape} and {b.shape} do not fit")
+    return a @ b

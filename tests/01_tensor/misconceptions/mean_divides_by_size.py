@@ -1,0 +1,9 @@
+"""The mean divides by the number of elements, and x.size is the number of elements."""
+# loses: test-reduce-mean
+# says: divided by the wrong count
+
+# %% reduce-mean
+#| export
+@op
+def reduce_mean(x, axis=None, keepdims=False):
+    return x.sum(axis=axis, keepdims=keepdims) / x.size
