@@ -1,0 +1,170 @@
+"""Lay a student's answers onto the pristine notebook, and say in words what had to be put right."""
+
+from dataclasses import dataclass
+
+from nbformat.notebooknode import NotebookNode
+
+from tito.grading.reading import Cell, Submission
+from tito.grading.skeleton import Skeleton, Slot, defined_names
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """A pristine notebook with the student's answers in it.
+
+    notebook: ready to run; every given and test cell is the instructor's.
+    repairs:  what differed from the released notebook and was put right, one sentence each.
+    remarks:  what the student should know though nothing was wrong.
+    """
+
+    notebook: NotebookNode
+    repairs: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def normalise(submission: Submission, skeleton: Skeleton) -> Normalised:
+    """Take only the text of the answer cells from a submission.
+
+    A cell is recognised by its `grade_id`, then by its cell id, then by the function or class it defines, and a written
+    answer by its place after its question.
+
+    Returns:
+        The pristine notebook with these texts in place, and the repairs in words.
+    """
+    layout = _Layout(submission, skeleton)
+    layout.match_by_metadata()
+    layout.match_by_name()
+    layout.match_by_place()
+    notebook = skeleton.notebook()
+    for slot in skeleton.slots:
+        if slot.answer and slot.index in layout.found:
+            notebook.cells[slot.index].source = layout.found[slot.index].source
+    repairs = [*submission.repairs, *layout.repairs(), *_format_repairs(submission)]
+    return Normalised(notebook, tuple(repairs), tuple(layout.remarks()))
+
+
+def same_text(one: str, other: str) -> bool:
+    """Whether two texts differ only in trailing blanks and empty lines at the ends."""
+    return _tidy(one) == _tidy(other)
+
+
+def _tidy(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def _format_repairs(submission: Submission) -> list[str]:
+    repairs = []
+    if not submission.language.lower().startswith("python"):
+        repairs.append(f"The notebook was set to a '{submission.language}' kernel; it was run with Python.")
+    if any("skip-execution" in cell.tags for cell in submission.cells):
+        repairs.append("A cell was tagged 'skip-execution'; the tag was ignored.")
+    versions = sorted({str(cell.schema) for cell in submission.cells if cell.grade_id and cell.schema != 3})
+    if versions:
+        repairs.append(f"The nbgrader metadata had schema version {', '.join(versions)[:60]}; the original was used.")
+    return repairs
+
+
+class _Layout:
+    """Which submitted cell belongs to which slot."""
+
+    def __init__(self, submission: Submission, skeleton: Skeleton) -> None:
+        self.cells = submission.cells
+        self.slots = skeleton.slots
+        self.found: dict[int, Cell] = {}  # slot index -> submitted cell
+        self.places: dict[int, int] = {}  # slot index -> position in the submission
+        self.taken: set[int] = set()
+        self.found_late: dict[int, str] = {}  # slot index -> how it was recognised without its grade_id
+        self.twice: dict[int, int] = {}  # slot index -> how often it was there
+        self.known = {slot.grade_id for slot in self.slots if slot.grade_id}
+
+    def _take(self, slot: Slot, position: int, how: str = "") -> None:
+        self.found[slot.index], self.places[slot.index] = self.cells[position], position
+        self.taken.add(position)
+        if how:
+            self.found_late[slot.index] = how
+
+    def _free(self) -> list[int]:
+        return [i for i, cell in enumerate(self.cells) if i not in self.taken and cell.grade_id not in self.known]
+
+    def match_by_metadata(self) -> None:
+        """Use `grade_id`, then the cell id; of several copies the last edited one counts."""
+        for slot in self.slots:
+            named = [i for i, cell in enumerate(self.cells) if slot.grade_id and cell.grade_id == slot.grade_id]
+            if named:
+                edited = [i for i in named if not same_text(self.cells[i].source, slot.shown)]
+                self._take(slot, (edited or named)[-1])
+                self.taken.update(named)
+                self.twice |= {slot.index: len(named)} if len(named) > 1 else {}
+        for slot in self.slots:
+            if slot.index not in self.found:
+                same_id = [i for i in self._free() if slot.id and self.cells[i].id == slot.id]
+                if same_id:
+                    self._take(slot, same_id[-1], "its cell id")
+        for slot in self.slots:
+            if slot.index not in self.found and not slot.answer:
+                same = [i for i in self._free() if same_text(self.cells[i].source, slot.shown)]
+                if same:
+                    self._take(slot, same[0], "its text")
+
+    def match_by_name(self) -> None:
+        """Recognise code answers by what they define; the last definition counts, as it does when cells run."""
+        for slot in self.slots:
+            if slot.answer and slot.names and slot.index not in self.found:
+                overlap = {i: len(slot.names & defined_names(self.cells[i].source)) for i in self._free()}
+                best = max(overlap.values(), default=0)
+                if best:
+                    name = sorted(slot.names)[0]
+                    self._take(
+                        slot, max(i for i, n in overlap.items() if n == best), f"the name '{name}' that it defines"
+                    )
+
+    def match_by_place(self) -> None:
+        """Recognise written answers by the cell before them, their question."""
+        for slot in self.slots:
+            if slot.answer and slot.kind == "markdown" and slot.index and slot.index not in self.found:
+                following = self.places.get(slot.index - 1, -2) + 1
+                if following in self._free():
+                    self._take(slot, following, "its place after the question")
+
+    def repairs(self) -> list[str]:
+        """Everything that was put right, one sentence each, in the order of the notebook."""
+        notes = []
+        if not any(cell.grade_id in self.known for cell in self.cells):
+            notes.append("All nbgrader metadata was lost; answers were recognised by cell id, name or place.")
+        for slot in self.slots:
+            notes += self._slot_repairs(slot)
+        order = [self.places[slot.index] for slot in self.slots if slot.index in self.places]
+        if order != sorted(order):
+            notes.append("Cells had been moved; they were run in the original order.")
+        return notes
+
+    def _slot_repairs(self, slot: Slot) -> list[str]:
+        if slot.index not in self.found:
+            if slot.answer:
+                return [f"Answer cell {slot.label} was not found; it counts as not answered."]
+            return [f"Given cell {slot.label} was deleted; the original was used."] if slot.kind == "code" else []
+        cell, notes = self.found[slot.index], []
+        if slot.answer and slot.index in self.found_late:
+            notes.append(
+                f"Cell {slot.label} had lost its metadata; it was recognised by {self.found_late[slot.index]}."
+            )
+        if slot.index in self.twice:
+            which = "the last edited one was used" if slot.answer else "the original was used"
+            notes.append(f"Cell {slot.label} was there {self.twice[slot.index]} times; {which}.")
+        if cell.kind != slot.kind:
+            notes.append(f"Cell {slot.label} had been turned into {cell.kind}; it was used as {slot.kind}.")
+        if not slot.answer and slot.kind == "code" and not same_text(cell.source, slot.shown):
+            notes.append(
+                f"{'Test' if slot.points else 'Given'} cell {slot.label} had been edited; the original was used."
+            )
+        if slot.points is not None and slot.index not in self.found_late and cell.points != slot.points:
+            notes.append(f"The points of cell {slot.label} had been changed; the original {slot.points:g} were used.")
+        return notes
+
+    def remarks(self) -> list[str]:
+        """Cells of the student's own, which are not run."""
+        own = [i for i in self._free() if self.cells[i].kind == "code" and self.cells[i].source.strip()]
+        if not own:
+            return []
+        count = "One cell" if len(own) == 1 else f"{len(own)} cells"
+        return [f"{count} of your own were not run: put helpers into the answer cell that uses them."]

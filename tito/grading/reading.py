@@ -1,0 +1,150 @@
+"""Read what a student handed in, whatever state it is in, without trusting any of it."""
+
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAX_BYTES = 5 * 1024 * 1024
+
+
+class Unreadable(Exception):
+    """The file holds no notebook; the message says why, in words for the student."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell as the student's file has it.
+
+    kind:     "code", "markdown" or "raw".
+    source:   its text.
+    grade_id: nbgrader's name of the cell, "" when the metadata lacks it.
+    id:       the notebook format's cell id, "" when missing or not a text.
+    points:   what the metadata says the cell is worth, None when it says nothing.
+    schema:   nbgrader's schema version of the metadata, None when missing.
+    tags:     the cell's tags.
+    """
+
+    kind: str
+    source: str
+    grade_id: str = ""
+    id: str = ""
+    points: Any = None
+    schema: Any = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The cells of a submitted notebook, its language, and what had to be put right to read it."""
+
+    cells: tuple[Cell, ...]
+    language: str
+    repairs: tuple[str, ...]
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a submitted file of at most 5 MB.
+
+    Raises:
+        Unreadable: a symbolic link, not a regular file, or too large (then nothing of it is read).
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if path.is_symlink():
+        raise Unreadable("the file is a symbolic link, not a notebook")
+    try:
+        handle = os.open(path, flags)
+    except OSError as error:
+        raise Unreadable(f"the file cannot be opened ({error.strerror})") from None
+    with os.fdopen(handle, "rb") as file:
+        facts = os.fstat(file.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise Unreadable("this is not a regular file")
+        if facts.st_size > MAX_BYTES:
+            raise Unreadable(f"the file has {facts.st_size / 1e6:.1f} MB; the limit is {MAX_BYTES / 1e6:.1f} MB")
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise Unreadable(f"the file is larger than {MAX_BYTES / 1e6:.1f} MB")
+    return data
+
+
+def parse_submission(data: bytes) -> Submission:
+    """Return the cells of a submitted notebook, tolerating everything that leaves them recognisable.
+
+    Raises:
+        Unreadable: not JSON, or JSON without notebook cells.
+    """
+    repairs: list[str] = []
+    text = _decode(data, repairs)
+    try:
+        notebook = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Unreadable("the file is not a notebook: its content is not valid JSON") from None
+    if not isinstance(notebook, dict):
+        raise Unreadable("the file is JSON, but not a notebook")
+    raw = _raw_cells(notebook, repairs)
+    cells = tuple(_cell(entry) for entry in raw if isinstance(entry, dict))
+    if len(cells) < len(raw):
+        repairs.append(f"{len(raw) - len(cells)} entries of the notebook were not cells and were left out.")
+    if not cells:
+        raise Unreadable("the notebook has no cells")
+    return Submission(cells, _language(notebook), tuple(repairs))
+
+
+def _decode(data: bytes, repairs: list[str]) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        repairs.append("The file was saved as UTF-16; notebooks are UTF-8.")
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        repairs.append("The file was not saved as UTF-8; it was read as Latin-1.")
+        return data.decode("latin-1")
+
+
+def _raw_cells(notebook: dict[str, Any], repairs: list[str]) -> list[Any]:
+    cells = notebook.get("cells")
+    if isinstance(cells, list):
+        return cells
+    sheets = notebook.get("worksheets")  # notebook format 3 and older
+    if isinstance(sheets, list):
+        repairs.append("The notebook was saved in an old format (nbformat 3) and was converted.")
+        return [cell for sheet in sheets if isinstance(sheet, dict) for cell in _as_list(sheet.get("cells"))]
+    raise Unreadable("the file is JSON, but has no notebook cells")
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, list):
+        value = "".join(part for part in value if isinstance(part, str))
+    text = value if isinstance(value, str) else ""
+    return text.encode("utf-8", errors="replace").decode("utf-8")  # JSON can smuggle in lone surrogates
+
+
+def _cell(entry: dict[str, Any]) -> Cell:
+    metadata = _as_dict(entry.get("metadata"))
+    managed = _as_dict(metadata.get("nbgrader"))
+    kind = entry.get("cell_type")
+    return Cell(
+        kind=kind if kind in ("code", "markdown") else "raw",
+        source=_as_text(entry.get("source", entry.get("input", ""))),
+        grade_id=_as_text(managed.get("grade_id")),
+        id=_as_text(entry.get("id")),
+        points=managed.get("points"),
+        schema=managed.get("schema_version"),
+        tags=tuple(tag for tag in _as_list(metadata.get("tags")) if isinstance(tag, str)),
+    )
+
+
+def _language(notebook: dict[str, Any]) -> str:
+    kernel = _as_dict(_as_dict(notebook.get("metadata")).get("kernelspec"))
+    return _as_text(kernel.get("language")) or _as_text(kernel.get("name")) or "python"

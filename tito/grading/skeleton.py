@@ -1,0 +1,111 @@
+"""The pristine notebook that a submission's answers are laid onto."""
+
+import ast
+import copy
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat.notebooknode import NotebookNode
+from nbgrader.utils import compute_checksum
+
+from tito.errors import CourseError
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One cell of the pristine notebook.
+
+    index:    its position.
+    grade_id: nbgrader's name, "" for cells that nbgrader does not manage.
+    id:       the notebook format's cell id.
+    kind:     "code" or "markdown".
+    answer:   the student writes here.
+    points:   what it is worth, None when it is not graded.
+    shown:    its text as the student received it (no hidden tests, no solution).
+    names:    what the shown text defines at top level; a way to recognise it without metadata.
+    """
+
+    index: int
+    grade_id: str
+    id: str
+    kind: str
+    answer: bool
+    points: float | None
+    shown: str
+    names: frozenset[str]
+
+    @property
+    def label(self) -> str:
+        """How messages call the cell."""
+        return f"'{self.grade_id}'" if self.grade_id else f"number {self.index + 1}"
+
+
+class Skeleton:
+    """Answer cells as released, everything else as the instructor wrote it, hidden tests included."""
+
+    def __init__(self, full: NotebookNode, released: NotebookNode) -> None:
+        if len(full.cells) != len(released.cells):
+            raise CourseError("The release notebook is older than its source.", "Run 'tito release' again.")
+        self._notebook = copy.deepcopy(full)
+        for cell, shown in zip(self._notebook.cells, released.cells, strict=True):
+            managed = cell.metadata.get("nbgrader")
+            if managed and managed.get("solution"):
+                cell.source, cell.metadata = shown.source, copy.deepcopy(shown.metadata)
+            elif managed:
+                managed["checksum"] = compute_checksum(cell)
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        pairs = zip(self._notebook.cells, released.cells, strict=True)
+        self.slots = tuple(_slot(index, cell, shown.source) for index, (cell, shown) in enumerate(pairs))
+
+    def notebook(self) -> NotebookNode:
+        """A fresh copy that may be filled in."""
+        return copy.deepcopy(self._notebook)
+
+
+def load_skeleton(released: Path, full: Path | None = None) -> Skeleton:
+    """Read the skeleton of a module.
+
+    Args:
+        released: the notebook that students receive.
+        full: the notebook with hidden tests; None in a student kit, where there is none.
+
+    Raises:
+        CourseError: a notebook is missing, or the two do not belong together.
+    """
+    for path in (released, full):
+        if path is not None and not path.is_file():
+            raise CourseError(f"{path} is missing.", "Run 'tito release' first.")
+    shown = nbformat.read(released, as_version=4)
+    return Skeleton(nbformat.read(full, as_version=4) if full else shown, shown)
+
+
+def defined_names(source: str) -> frozenset[str]:
+    """Return the functions, classes and variables that a text defines at top level, even when it does not parse."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return frozenset(re.findall(r"^(?:async\s+def|def|class)\s+(\w+)", source, flags=re.MULTILINE))
+    names = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return frozenset(names)
+
+
+def _slot(index: int, cell: NotebookNode, shown: str) -> Slot:
+    managed = cell.metadata.get("nbgrader", {})
+    return Slot(
+        index=index,
+        grade_id=managed.get("grade_id", ""),
+        id=cell.get("id", ""),
+        kind=cell.cell_type,
+        answer=bool(managed.get("solution")),
+        points=float(managed["points"]) if managed.get("grade") else None,
+        shown=shown,
+        names=defined_names(shown) if cell.cell_type == "code" else frozenset(),
+    )

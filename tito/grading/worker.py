@@ -1,0 +1,231 @@
+"""Run the code cells of one notebook in this process and report each on the original standard output.
+
+Started as a script by `runner.py`, so it imports nothing of tito. Standard input brings one JSON line with the
+job; when it closes later, the parent is gone and so is the reason to live. Every answer is one JSON line.
+"""
+
+import base64
+import builtins
+import contextlib
+import io
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NoReturn
+
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Type
+from traitlets.config import Config
+
+CUT = "\n... output cut here ...\n"
+
+
+class Outputs:
+    """The outputs of the running cell, never more than `limit` characters of them."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.start(0)
+
+    def start(self, count: int) -> None:
+        """Begin the `count`-th cell."""
+        self.count = count
+        self.entries: list[dict[str, Any]] = []
+        self.left = self.limit
+
+    def stream(self, name: str, text: str) -> None:
+        """Add printed text, cut where the cell has used up its share."""
+        if not text or self.left <= 0:
+            return
+        if len(text) > self.left:
+            text = text[: self.left] + CUT
+        self.left -= len(text)
+        last = self.entries[-1] if self.entries else {}
+        if last.get("output_type") == "stream" and last["name"] == name:
+            last["parts"].append(text)
+        else:
+            self.entries.append({"output_type": "stream", "name": name, "parts": [text]})
+
+    def data(self, kind: str, data: dict[str, Any], metadata: Any) -> None:
+        """Add a displayed value; a picture or text that is too large is replaced by a note."""
+        kept = {}
+        for mime, value in data.items():
+            text = value if isinstance(value, str) else json.dumps(value, default=str)
+            limit = 20 * self.limit if mime.startswith("image/") else self.left
+            kept[mime] = value if len(text) <= limit else f"(output of {len(text)} characters left out)"
+            self.left -= 0 if mime.startswith("image/") else min(len(text), 200 if kept[mime] != value else len(text))
+        entry = {"output_type": kind, "data": kept, "metadata": metadata if isinstance(metadata, dict) else {}}
+        self.entries.append(entry | ({"execution_count": self.count} if kind == "execute_result" else {}))
+
+    def error(self, name: str, value: str, traceback: list[str]) -> None:
+        """Add an exception."""
+        lines = "\n".join(traceback)
+        lines = lines if len(lines) <= self.limit else lines[: self.limit // 2] + CUT + lines[-self.limit // 2 :]
+        entry = {"output_type": "error", "ename": name, "evalue": value[:4000], "traceback": lines.split("\n")}
+        self.entries.append(entry)
+
+    def collected(self) -> list[dict[str, Any]]:
+        """The outputs as nbformat writes them."""
+        plain = []
+        for entry in self.entries:
+            entry = dict(entry)
+            if "parts" in entry:
+                entry["text"] = "".join(entry.pop("parts"))
+            plain.append(entry)
+        return plain
+
+
+class Stream(io.TextIOBase):
+    """`sys.stdout` or `sys.stderr` of the student's code."""
+
+    def __init__(self, outputs: Outputs, name: str) -> None:
+        self.outputs, self._name = outputs, name
+
+    def write(self, text: str) -> int:
+        self.outputs.stream(self._name, str(text))
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return "utf-8"
+
+
+def _json_data(data: dict[str, Any]) -> dict[str, Any]:
+    return {k: base64.b64encode(v).decode() if isinstance(v, bytes) else v for k, v in data.items()}
+
+
+class Publisher(DisplayPublisher):
+    """`display(...)` goes to the cell's outputs."""
+
+    outputs: Outputs
+
+    def publish(self, data: Any, metadata: Any = None, source: Any = None, **kwargs: Any) -> None:
+        self.outputs.data("display_data", _json_data(data), metadata)
+
+    def clear_output(self, wait: bool = False) -> None:
+        self.outputs.entries.clear()
+
+
+class Hook(DisplayHook):
+    """The value of a cell's last line goes to its outputs."""
+
+    outputs: Outputs
+
+    def write_output_prompt(self) -> None:
+        """No prompt: the notebook has its own."""
+
+    def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
+        self.outputs.data("execute_result", _json_data(format_dict), md_dict)
+
+    def finish_displayhook(self) -> None:
+        """Nothing to end: no line was begun."""
+
+
+class Shell(InteractiveShell):
+    """IPython as a notebook's kernel has it, without a kernel."""
+
+    displayhook_class = Type(Hook)
+    display_pub_class = Type(Publisher)
+    outputs: Outputs
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+        lines = stb if isinstance(stb, list) else [str(stb)]
+        self.outputs.error(etype.__name__, str(evalue), lines)
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """No window system here."""
+
+    def ask_exit(self) -> None:
+        """`exit` in a cell means nothing: the other cells still run."""
+
+
+def no_input(prompt: object = "") -> NoReturn:
+    """Stands for `input`: nobody is there to answer."""
+    raise RuntimeError("input() cannot be used here: nobody is there to answer while the notebook is checked or graded")
+
+
+@contextlib.contextmanager
+def _redirected(outputs: Outputs) -> Iterator[None]:
+    with contextlib.redirect_stdout(Stream(outputs, "stdout")), contextlib.redirect_stderr(Stream(outputs, "stderr")):
+        yield
+
+
+def limit_resources(job: dict[str, Any]) -> None:
+    """Set this process's limits for memory, processor time and file size, where the system has them."""
+    with contextlib.suppress(ImportError):
+        import resource
+
+        for name, value in (("AS", job["memory"]), ("CPU", job["cpu"]), ("FSIZE", job["file"]), ("CORE", 0)):
+            kind = getattr(resource, f"RLIMIT_{name}")
+            hard = resource.getrlimit(kind)[1]
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            with contextlib.suppress(ValueError, OSError):  # macOS refuses some of them
+                resource.setrlimit(kind, (value, value))
+
+
+def make_shell(outputs: Outputs) -> Any:
+    """Start IPython without history, colours or a user's configuration."""
+    shell: Any = Shell.instance(colors="nocolor", config=Config({"HistoryManager": {"enabled": False}}))
+    for part in (shell, shell.display_pub, shell.displayhook):
+        part.outputs = outputs
+    return shell
+
+
+def run_cells(job: dict[str, Any], answers: BinaryIO) -> None:
+    """Run the job's cells in order and send, for each, that it starts and then its outputs."""
+
+    def send(message: dict[str, Any]) -> None:
+        answers.write(json.dumps(message, default=str).encode() + b"\n")
+        answers.flush()
+
+    outputs = Outputs(job["output"])
+    shell = make_shell(outputs)
+    send({"ready": True})
+    for count, cell in enumerate(job["cells"], start=1):
+        send({"start": cell["index"]})
+        outputs.start(count)
+        with _redirected(outputs):
+            shell.run_cell(cell["source"], store_history=True)
+        send({"done": cell["index"], "count": count, "outputs": outputs.collected()})
+
+
+def _leave_with_parent(stream: BinaryIO) -> None:
+    stream.read()
+    os._exit(1)
+
+
+def main() -> None:
+    """Take one job from standard input and run it."""
+    commands = os.fdopen(os.dup(0), "rb", buffering=0)
+    answers = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  (open as long as the process lives)
+    job = json.loads(_line(commands))
+    threading.Thread(target=_leave_with_parent, args=(commands,), daemon=True).start()
+    limit_resources(job)
+    builtins.input = no_input
+    run_cells(job, answers)
+    os._exit(0)  # no exit handlers or leftover threads of the student's
+
+
+def _line(stream: BinaryIO) -> bytes:
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        part = stream.read(1 << 16)
+        if not part:
+            break
+        line += part
+    return bytes(line)
+
+
+if __name__ == "__main__":
+    main()
