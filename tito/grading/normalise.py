@@ -166,5 +166,5 @@ class _Layout:
         own = [i for i in self._free() if self.cells[i].kind == "code" and self.cells[i].source.strip()]
         if not own:
             return []
-        count = "One cell" if len(own) == 1 else f"{len(own)} cells"
-        return [f"{count} of your own were not run: put helpers into the answer cell that uses them."]
+        count, verb = ("One cell", "was") if len(own) == 1 else (f"{len(own)} cells", "were")
+        return [f"{count} of your own {verb} not run: put helpers into the answer cell that uses them."]

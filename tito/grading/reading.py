@@ -58,13 +58,16 @@ def read_bytes(path: Path) -> bytes:
         handle = os.open(path, flags)
     except OSError as error:
         raise Unreadable(f"the file cannot be opened ({error.strerror})") from None
-    with os.fdopen(handle, "rb") as file:
-        facts = os.fstat(file.fileno())
+    try:
+        facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             raise Unreadable("this is not a regular file")
         if facts.st_size > MAX_BYTES:
             raise Unreadable(f"the file has {facts.st_size / 1e6:.1f} MB; the limit is {MAX_BYTES / 1e6:.1f} MB")
-        data = file.read(MAX_BYTES + 1)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            data = file.read(MAX_BYTES + 1)
+    finally:
+        os.close(handle)
     if len(data) > MAX_BYTES:
         raise Unreadable(f"the file is larger than {MAX_BYTES / 1e6:.1f} MB")
     return data

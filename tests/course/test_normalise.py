@@ -1,0 +1,276 @@
+"""Whatever a student does to the notebook, the answers are found, and what was put right is said."""
+
+import json
+import os
+
+import nbformat
+import pytest
+from mini import GOOD, answered
+
+from tito.grading.normalise import normalise
+from tito.grading.reading import MAX_BYTES, Unreadable, parse_submission, read_bytes
+from tito.grading.skeleton import load_skeleton
+
+
+@pytest.fixture(scope="module")
+def skeleton(released_once):
+    name = "01_tensor/tensor.ipynb"
+    return load_skeleton(released_once.release / name, released_once.source / name)
+
+
+@pytest.fixture
+def notebook(released_once):
+    """The submission as a plain dict, to be damaged."""
+    return json.loads(nbformat.writes(answered(released_once, GOOD)))
+
+
+def cell_of(notebook, grade_id):
+    return next(c for c in notebook["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") == grade_id)
+
+
+def check(notebook, skeleton):
+    """Normalise, assert that the result is pristine except for the answers, and return (answers, repairs, remarks)."""
+    data = notebook if isinstance(notebook, bytes) else json.dumps(notebook).encode()
+    result = normalise(parse_submission(data), skeleton)
+    nbformat.validate(result.notebook)
+    pristine = skeleton.notebook()
+    assert len(result.notebook.cells) == len(pristine.cells)
+    answers = {}
+    for got, want in zip(result.notebook.cells, pristine.cells, strict=True):
+        managed = want.metadata.get("nbgrader", {})
+        if managed.get("solution"):
+            answers[managed["grade_id"]] = got.source
+        else:
+            assert got.source == want.source
+        assert got.metadata == want.metadata
+        assert got.cell_type == want.cell_type
+    return answers, result.repairs, result.remarks
+
+
+def test_untouched_submission_needs_no_repair(notebook, skeleton):
+    assert check(notebook, skeleton) == (GOOD, (), ())
+
+
+def test_skeleton_has_hidden_tests_but_no_solution(skeleton):
+    text = nbformat.writes(skeleton.notebook())
+    assert "hidden_rows" in text
+    assert "np.float32(factor)" not in text
+    assert "Half the memory" not in text
+    assert text.count("your code here") == 2
+
+
+def lose_all_metadata(nb):
+    for cell in nb["cells"]:
+        cell["metadata"] = {}
+        del cell["id"]
+    nb["nbformat_minor"] = 4
+
+
+def lose_nbgrader_keep_ids(nb):
+    for cell in nb["cells"]:
+        cell["metadata"] = {}
+
+
+def delete_test(nb):
+    nb["cells"].remove(cell_of(nb, "test-scale"))
+
+
+def delete_setup(nb):
+    nb["cells"] = [c for c in nb["cells"] if "default_exp" not in "".join(c["source"])]
+
+
+def duplicate_answer(nb):
+    cell = cell_of(nb, "scale")
+    stub = '#| export\ndef scale(x, factor):\n    """Return `x` times `factor` as float32."""\n'
+    stub += '    raise NotImplementedError("your code here")'
+    nb["cells"].append(json.loads(json.dumps(cell | {"source": stub})))
+
+
+def retype_answer(nb):
+    cell = cell_of(nb, "scale")
+    cell["cell_type"] = "markdown"
+    cell.pop("outputs"), cell.pop("execution_count")
+
+
+def retype_test(nb):
+    cell_of(nb, "test-scale")["cell_type"] = "raw"
+
+
+def reorder(nb):
+    nb["cells"].reverse()
+
+
+def edit_test(nb):
+    cell_of(nb, "test-scale")["source"] = "def test_unit_scale():\n    pass"
+
+
+def edit_given(nb):
+    given = next(c for c in nb["cells"] if "default_exp" in "".join(c["source"]))
+    given["source"] = "import numpy as np\nimport math"
+
+
+def change_points(nb):
+    cell_of(nb, "test-scale")["metadata"]["nbgrader"]["points"] = 100
+
+
+def change_points_to_text(nb):
+    cell_of(nb, "q-float32")["metadata"]["nbgrader"]["points"] = "all"
+
+
+def new_schema(nb):
+    cell_of(nb, "scale")["metadata"]["nbgrader"]["schema_version"] = 99
+
+
+def skip_execution(nb):
+    cell_of(nb, "test-scale")["metadata"]["tags"] = ["skip-execution"]
+
+
+def foreign_kernel(nb):
+    nb["metadata"]["kernelspec"] = {"name": "ir", "language": "R", "display_name": "R"}
+
+
+def invalid_ids(nb):
+    for cell in nb["cells"]:
+        cell["id"] = "not a valid id!" * 9
+
+
+def odd_types(nb):
+    nb["metadata"] = []
+    nb["cells"].append("text")
+    for cell in nb["cells"][:-1]:
+        cell["id"] = 7
+
+
+DAMAGE = [
+    (lose_all_metadata, "metadata was lost"),
+    (lose_nbgrader_keep_ids, "metadata was lost"),
+    (delete_test, "'test-scale' was deleted"),
+    (delete_setup, "was deleted"),
+    (duplicate_answer, "'scale' was there 2 times"),
+    (retype_answer, "'scale' had been turned into markdown"),
+    (retype_test, "'test-scale' had been turned into raw"),
+    (reorder, "moved"),
+    (edit_test, "Test cell 'test-scale' had been edited"),
+    (edit_given, "Given cell number 2 had been edited"),
+    (change_points, "points of cell 'test-scale'"),
+    (change_points_to_text, "points of cell 'q-float32'"),
+    (new_schema, "schema version 99"),
+    (skip_execution, "skip-execution"),
+    (foreign_kernel, "'R' kernel"),
+    (odd_types, "were not cells"),
+]
+
+
+@pytest.mark.parametrize(("damage", "says"), DAMAGE, ids=[d.__name__ for d, _ in DAMAGE])
+def test_answers_survive_and_the_repair_is_said(damage, says, notebook, skeleton):
+    damage(notebook)
+    answers, repairs, _ = check(notebook, skeleton)
+    assert answers == GOOD
+    assert any(says in repair for repair in repairs), repairs
+
+
+def test_invalid_ids_matter_to_nobody(notebook, skeleton):
+    invalid_ids(notebook)
+    assert check(notebook, skeleton) == (GOOD, (), ())
+
+
+def test_nbformat_3(notebook, skeleton):
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["input"] = cell.pop("source")
+    old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": notebook["cells"]}]}
+    answers, repairs, _ = check(old, skeleton)
+    assert answers == GOOD
+    assert repairs == ("The notebook was saved in an old format (nbformat 3) and was converted.",)
+
+
+def test_the_last_edited_copy_counts(notebook, skeleton):
+    newer = "#| export\ndef scale(x, factor):\n    return 2\n"
+    notebook["cells"].append(cell_of(notebook, "scale") | {"source": newer})
+    assert check(notebook, skeleton)[0]["scale"] == newer
+
+
+def test_a_deleted_answer_is_a_blank_answer(notebook, skeleton):
+    notebook["cells"].remove(cell_of(notebook, "shift"))
+    answers, repairs, _ = check(notebook, skeleton)
+    assert "your code here" in answers["shift"]
+    assert answers["scale"] == GOOD["scale"]
+    assert repairs == ("Answer cell 'shift' was not found; it counts as not answered.",)
+
+
+def test_own_cells_are_not_run_but_mentioned(notebook, skeleton):
+    own = {
+        "cell_type": "code",
+        "metadata": {},
+        "source": "print(1)",
+        "outputs": [],
+        "execution_count": None,
+        "id": "mine",
+    }
+    notebook["cells"].insert(2, own)
+    answers, repairs, remarks = check(notebook, skeleton)
+    assert (answers, repairs) == (GOOD, ())
+    assert remarks == ("One cell of your own was not run: put helpers into the answer cell that uses them.",)
+
+
+def test_broken_python_is_found_without_metadata(notebook, skeleton):
+    broken = "def shift(x, by)\n    return x"
+    cell_of(notebook, "shift")["source"] = broken
+    lose_all_metadata(notebook)
+    assert check(notebook, skeleton)[0]["shift"] == broken
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_other_encodings(notebook, skeleton, encoding):
+    cell_of(notebook, "q-float32")["source"] = "Größe"
+    data = json.dumps(notebook, ensure_ascii=False).encode(encoding)
+    answers, repairs, _ = check(data, skeleton)
+    assert answers["q-float32"] == "Größe"
+    assert bool(repairs) == (encoding != "utf-8-sig")
+
+
+def test_lone_surrogates_cannot_break_the_writing(notebook, skeleton):
+    cell_of(notebook, "q-float32")["source"] = "bad \ud800 text"
+    answers, _, _ = check(notebook, skeleton)
+    assert answers["q-float32"].encode() == b"bad ? text"
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "not valid JSON"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "not valid JSON"),
+        (b"{" * 3, "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b"[1, 2]", "not a notebook"),
+        (b'{"nbformat": 4}', "no notebook cells"),
+        (b'{"nbformat": 4, "cells": []}', "no cells"),
+        (b'{"nbformat": 4, "cells": ["a", 1]}', "no cells"),
+    ],
+)
+def test_unreadable(data, says):
+    with pytest.raises(Unreadable, match=says):
+        parse_submission(data)
+
+
+def test_a_large_file_is_refused_without_reading_it(tmp_path, monkeypatch):
+    path = tmp_path / "big.ipynb"
+    with path.open("wb") as file:
+        file.truncate(100 * 1000 * 1000)
+    monkeypatch.setattr(os, "fdopen", lambda *_: pytest.fail("the file was read"))
+    with pytest.raises(Unreadable, match=r"100\.0 MB; the limit is 5\.2 MB"):
+        read_bytes(path)
+    assert MAX_BYTES == 5 * 1024 * 1024
+
+
+def test_links_and_folders_are_refused(tmp_path):
+    (tmp_path / "secret").write_text("{}")
+    (tmp_path / "link.ipynb").symlink_to(tmp_path / "secret")
+    with pytest.raises(Unreadable, match="symbolic link"):
+        read_bytes(tmp_path / "link.ipynb")
+    with pytest.raises(Unreadable, match=r"regular file|cannot be opened"):
+        read_bytes(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.ipynb")
+        with pytest.raises(Unreadable, match="regular file"):
+            read_bytes(tmp_path / "pipe.ipynb")

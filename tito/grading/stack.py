@@ -1,0 +1,32 @@
+"""The packages that a graded notebook imports: the reference exports of the modules before it, and `tito.lab`."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from tito.course import Course
+from tito.export import export
+from tito.registry import MODULES, Module
+
+
+def build_stack(course: Course, module: Module, folder: Path) -> Path:
+    """Fill `folder` with a `tinytorch` of only the modules before `module`, and with `tito`.
+
+    An early mistake of a student then costs no points later, and a notebook cannot import its own answer.
+
+    Raises:
+        CourseError: the source of an earlier module is missing or cannot be exported.
+    """
+    export(course, [earlier for earlier in MODULES if earlier.number < module.number], package=folder / "tinytorch")
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+    shutil.copytree(Path(__file__).parent.parent, folder / "tito", ignore=ignore)
+    return folder
+
+
+def stack_digest(folder: Path) -> str:
+    """Return a hash of everything in the stack that a notebook's result can depend on."""
+    digest = hashlib.sha256()
+    for path in sorted([*(folder / "tinytorch").rglob("*.py"), folder / "tito" / "lab.py"]):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()

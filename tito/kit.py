@@ -1,0 +1,123 @@
+"""The student kit: everything a student needs, as a folder and as a zip, and no answer."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+from tito.course import Course
+from tito.errors import CourseError
+from tito.export import export
+from tito.files import write_atomic
+from tito.leaks import gather_secrets
+from tito.registry import MODULES, Module
+from tito.release import check_public
+
+KIT_NAME = "tinytorch-kit"
+ALWAYS = ("pyproject.toml", "nbgrader_config.py", "LICENSE")
+TREES = ("tito", "milestones", "datasets")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".ipynb_checkpoints", "misconceptions", "alternatives")
+STUDENT_REQUIREMENTS = Path("requirements/student.txt")
+OLDEST_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold; the same kit is the same file on every day
+
+README = """# TinyTorch: your kit
+
+You build a complete machine learning framework in NumPy, one notebook at a time.
+
+    python -m venv .venv
+    . .venv/bin/activate            (Windows: .venv\\Scripts\\activate)
+    pip install -r requirements/student.txt
+    tito start 01                   puts your notebook in work/
+    tito check 01                   runs the tests on it
+    tito export 01                  puts your code into the tinytorch package
+    tito status                     shows how far you are
+
+{modules}
+
+Hand in `work/NN_name/name.ipynb`. Change only the answer cells: the others are replaced by the originals when your work
+is graded, with some more tests than you see here.
+"""
+
+
+def kit_folder(course: Course) -> Path:
+    """Where the kit is made; the zip stands beside it."""
+    return course.root / "kit" / KIT_NAME
+
+
+def kit_modules(course: Course) -> list[Module]:
+    """The modules that have a release notebook."""
+    return [m for m in MODULES if (course.release / m.folder / f"{m.name}.ipynb").is_file()]
+
+
+def make_kit(course: Course) -> Path:
+    """Collect the kit, look for leaked answers, and only then replace the previous folder and zip.
+
+    Returns:
+        The path of the zip.
+
+    Raises:
+        CourseError: nothing is released yet, a part is missing, or an answer would become public.
+    """
+    modules = kit_modules(course)
+    if not modules:
+        raise CourseError("No module has been released yet.", "Run 'tito release' first.")
+    target = kit_folder(course)
+    fresh = target.with_name(f".{KIT_NAME}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        _fill(course, modules, fresh)
+        check_public(gather_secrets(course, modules), [fresh])
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.rename(target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    archive = target.with_suffix(".zip")
+    write_zip(target, archive)
+    return archive
+
+
+def _fill(course: Course, modules: list[Module], kit: Path) -> None:
+    for module in modules:
+        name = f"{module.folder}/{module.name}.ipynb"
+        _copy(course.release / name, kit / "release" / name)
+        if (course.root / "tests" / module.folder).is_dir():
+            shutil.copytree(course.root / "tests" / module.folder, kit / "tests" / module.folder, ignore=LEFT_OUT)
+    for shared in sorted((course.root / "tests").glob("*.py")):
+        _copy(shared, kit / "tests" / shared.name)
+    for name in ALWAYS:
+        if (course.root / name).is_file():
+            _copy(course.root / name, kit / name)
+    for name in TREES:
+        if (course.root / name).is_dir():
+            shutil.copytree(course.root / name, kit / name, ignore=LEFT_OUT)
+    export(course, [], package=kit / "tinytorch")
+    listing = "\n".join(f"    {m.folder:<16} {m.points:>3} points   {m.gives}" for m in modules)
+    write_atomic(kit / "README.md", README.format(modules=listing))
+    write_atomic(kit / STUDENT_REQUIREMENTS, _requirements(course))
+
+
+def _requirements(course: Course) -> str:
+    """The pinned requirements, and the kit itself: `tito` and the student's own `tinytorch`."""
+    source = course.root / STUDENT_REQUIREMENTS
+    if not source.is_file():
+        raise CourseError(f"{STUDENT_REQUIREMENTS} is missing.", "Restore it from the repository.")
+    lines = source.read_text(encoding="utf-8").rstrip().splitlines()
+    return "\n".join([*lines, *([] if "-e ." in lines else ["-e ."])]) + "\n"
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def write_zip(folder: Path, archive: Path) -> None:
+    """Write `folder` as a zip whose bytes depend on nothing but the files in it."""
+    partial = archive.with_name(f".{archive.name}.new")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+        for path in sorted(folder.rglob("*"), key=lambda p: p.relative_to(folder).as_posix()):
+            if path.is_file():
+                info = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}", OLDEST_DATE)
+                info.external_attr = 0o644 << 16
+                info.compress_type = zipfile.ZIP_DEFLATED
+                file.writestr(info, path.read_bytes())
+    partial.replace(archive)
