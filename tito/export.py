@@ -21,7 +21,7 @@ def export(
     Args:
         course: where the sources are.
         modules: what to export.
-        notebook: read this notebook instead of the one module's own source.
+        notebook: read this notebook instead of the source of the one module.
         package: the package folder to write; the course's `tinytorch` by default.
 
     Returns:
@@ -40,6 +40,13 @@ def export(
     return changed
 
 
+def source_path(course: Course, module: Module) -> Path:
+    """Where a module's cells are: the teaching source, or in a student kit the student's own notebook."""
+    if course.modules.is_dir():
+        return course.root / module.source
+    return course.root / "work" / module.folder / f"{module.name}.ipynb"
+
+
 def exported_files(course: Course, modules: Sequence[Module], notebook: Path | None = None) -> dict[str, str]:
     """Return what `export` writes: path inside the package -> text; first the facades, then the modules.
 
@@ -48,7 +55,7 @@ def exported_files(course: Course, modules: Sequence[Module], notebook: Path | N
     """
     files = facade_files(MODULES)
     for module in modules:
-        path = notebook or course.root / module.source
+        path = notebook or source_path(course, module)
         inside = path.resolve().is_relative_to(course.root.resolve())
         label = path.resolve().relative_to(course.root.resolve()).as_posix() if inside else path.name
         files[_inside_package(module)] = package_file(read_cells(path), module, label)

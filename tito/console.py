@@ -1,0 +1,25 @@
+"""Where the commands print: results on stdout, problems on stderr; rich honours `NO_COLOR` and pipes by itself."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@cache
+def out() -> "Console":
+    """The console for results. Lines are never broken, so that `file:line` stays clickable and output can be piped."""
+    return _console(stderr=False)
+
+
+@cache
+def err() -> "Console":
+    """The console for problems."""
+    return _console(stderr=True)
+
+
+def _console(stderr: bool) -> "Console":
+    from rich.console import Console  # here, because `tito --help` should start at once
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
