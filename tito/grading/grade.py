@@ -15,7 +15,7 @@ from tito.grading.gradebook import check_assignment, record, recorded_students
 from tito.grading.journal import Entry, Journal
 from tito.grading.normalise import normalise
 from tito.grading.reading import Unreadable, parse_submission, read_bytes
-from tito.grading.runner import Limits, Runner
+from tito.grading.runner import Limits, Runner, SubprocessRunner
 from tito.grading.skeleton import Skeleton, load_skeleton
 from tito.grading.stack import build_stack, stack_digest
 from tito.registry import Module
@@ -72,8 +72,8 @@ def make_plan(course: Course, module: Module, runner: Runner, limits: Limits) ->
     released = course.release / module.folder / f"{module.name}.ipynb"
     skeleton = load_skeleton(released, full)
     check_assignment(course, module, skeleton)
-    folder = scratch_folder(course) / module.folder
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(scratch_folder(course), ignore_errors=True)
+    folder = scratch_folder(course) / "stack"
     folder.mkdir(parents=True)
     stack = build_stack(course, module, folder)
     parts = [full, released, *(Path(__file__).with_name(name) for name in GRADER)]
@@ -81,6 +81,22 @@ def make_plan(course: Course, module: Module, runner: Runner, limits: Limits) ->
     for path in parts:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return Plan(course, module, skeleton, stack, digest.hexdigest(), runner, limits)
+
+
+def grade_module(
+    course: Course, module: Module, student: str | None = None, jobs: int = 1, limits: Limits | None = None
+) -> Iterator[Entry]:
+    """Grade one module, for one student or everyone who handed it in, and yield each result as it is done.
+
+    Raises:
+        CourseError: nothing to grade, not released, changed since the release, or another process is grading.
+    """
+    students = require_submissions(course, module, student)
+    with Journal(course.state) as journal:  # from here on nobody else grades in this course
+        runner = SubprocessRunner(scratch_folder(course))
+        plan = make_plan(course, module, runner, limits or Limits())
+        yield from grade_students(plan, journal, students, jobs)
+        shutil.rmtree(scratch_folder(course), ignore_errors=True)
 
 
 def grade_students(plan: Plan, journal: Journal, students: Sequence[str], jobs: int = 1) -> Iterator[Entry]:

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
 from nbgrader.utils import parse_utc
+from sqlalchemy.exc import SAWarning
 
 from tito.course import COURSE_NAME, Course
 from tito.errors import CourseError
@@ -78,7 +80,8 @@ def record(course: Course, module: Module, student: str, notebook: NotebookNode)
         stamp = (submitted / "timestamp.txt").read_text(encoding="utf-8").strip()
         write_atomic(target / "timestamp.txt", stamp)
         facts["timestamp"] = parse_utc(stamp)
-    with open_gradebook(course) as gradebook:
+    with open_gradebook(course) as gradebook, warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # nbgrader's own code sets them off
         gradebook.update_or_create_student(student)
         gradebook.update_or_create_submission(module.folder, student, **facts)
     names = {"notebook": module.name, "assignment": module.folder, "student": student, "db_url": _url(course)}

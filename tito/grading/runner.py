@@ -63,7 +63,14 @@ class Runner(Protocol):
 
 
 class SubprocessRunner:
-    """Runs each notebook in one process of its own; a killed cell costs only itself."""
+    """Runs each notebook in one process of its own; a killed cell costs only itself.
+
+    Args:
+        scratch: where the working folders of the processes are made and removed; the system's place by default.
+    """
+
+    def __init__(self, scratch: Path | None = None) -> None:
+        self.scratch = scratch
 
     def run(self, notebook: NotebookNode, stack: Path, limits: Limits) -> Execution:
         """Run every code cell of `notebook` (changed in place: its outputs are filled in).
@@ -75,7 +82,7 @@ class SubprocessRunner:
         stopped: set[int] = set()
         status, remarks = "graded", []
         for _ in range(limits.restarts + 1):
-            with tempfile.TemporaryDirectory(prefix="tito-", ignore_cleanup_errors=True) as folder:
+            with tempfile.TemporaryDirectory(prefix="tito-", dir=self.scratch, ignore_cleanup_errors=True) as folder:
                 attempt = _Attempt(notebook, stack, limits, Path(folder), end)
                 attempt.run(stopped)
             if attempt.failed is None:
