@@ -38,28 +38,32 @@ def public_names(body: list[ast.stmt]) -> list[str]:
     for node in body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             names.append(node.name)
-        elif isinstance(node, ast.Assign):
-            names += [name for target in node.targets for name in _stored_names(target)]
-        elif isinstance(node, ast.AnnAssign) and node.value:
-            names += _stored_names(node.target)
         elif isinstance(node, ast.If) and not is_main_guard(node):
             names += public_names(node.body) + public_names(node.orelse)
         elif isinstance(node, ast.Try):
             names += public_names(node.body)
             names += [name for handler in node.handlers for name in public_names(handler.body)]
+        else:
+            names += assigned_names(node)
     return [name for name in dict.fromkeys(names) if not name.startswith("_")]
 
 
-def imported_modules(tree: ast.AST) -> list[tuple[str, int]]:
-    """Return (dotted module name, line) of every import in `tree`, `from a import b` as "a"."""
+def imported_names(tree: ast.AST) -> list[tuple[str, int]]:
+    """Return (dotted name, line) of everything that is imported in `tree`; `from a import b` gives "a.b"."""
     found = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found += [(alias.name, node.lineno) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            found.append(("." * node.level + (node.module or ""), node.lineno))
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            parent = "." * node.level + (node.module or "") + "." if isinstance(node, ast.ImportFrom) else ""
+            found += [(parent + alias.name, node.lineno) for alias in node.names]
     return found
 
 
-def _stored_names(target: ast.expr) -> list[str]:
-    return [node.id for node in ast.walk(target) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+def assigned_names(node: ast.stmt) -> list[str]:
+    """Return the plain names that an assignment sets; an empty list for any other statement."""
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AugAssign) or (isinstance(node, ast.AnnAssign) and node.value):
+        targets = [node.target]
+    found = [part for target in targets for part in ast.walk(target)]
+    return [part.id for part in found if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]

@@ -1,0 +1,57 @@
+"""`tito lint`: do the sources keep the rules of the course?"""
+
+import typer
+
+from tito.commands import MAINTAINER, ModuleNames, written_modules
+from tito.course import Course
+from tito.registry import Module
+
+
+def register(app: typer.Typer) -> None:
+    """Add `tito lint`."""
+    app.command("lint", rich_help_panel=MAINTAINER)(lint)
+
+
+def lint(modules: ModuleNames = None) -> None:
+    """Check teaching sources against the rules of the course; exit 1 when one is broken."""
+    from tito.console import out
+    from tito.course import find_course
+    from tito.lint import lint as lint_module
+
+    course = find_course()
+    chosen = written_modules(course, modules)
+    errors = 0
+    for module in chosen:
+        for finding in lint_module(course, module):
+            errors += not finding.warning
+            kind = "warning: " if finding.warning else ""
+            line = f"{module.source}:{finding.line}: {finding.rule}: {kind}{finding.message}"
+            out().print(line, markup=False)
+    _print_shares(course, chosen)
+    out().print(f"{len(chosen)} sources, {errors} errors")
+    if errors:
+        raise typer.Exit(1)
+
+
+def _print_shares(course: Course, modules: list[Module]) -> None:
+    from rich.table import Table
+
+    from tito.console import out
+    from tito.lint.shares import EXPORTED_AT_LEAST, PROSE_AT_MOST, TESTS_AT_MOST, shares
+    from tito.lint.source import read_source
+
+    table = Table(title="What the lines are for (guides, not rules)", title_justify="left")
+    table.add_column("module")
+    for name in (
+        "lines",
+        f"exported >= {EXPORTED_AT_LEAST} %",
+        f"prose <= {PROSE_AT_MOST} %",
+        f"tests <= {TESTS_AT_MOST} %",
+    ):
+        table.add_column(name, justify="right")
+    for module in modules:
+        found = shares(read_source(course, module))
+        table.add_row(
+            module.folder, str(found.lines), *(f"{p:.0f}" for p in (found.exported, found.prose, found.tests))
+        )
+    out().print(table)
