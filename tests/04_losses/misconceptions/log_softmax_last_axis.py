@@ -1,0 +1,10 @@
+"""The classes are always the last axis."""
+# loses: test-log-softmax
+# says: `axis` is ignored
+
+# %% log-softmax
+#| export
+@op
+def log_softmax(x, axis=-1):
+    shifted = x - x.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -1,0 +1,10 @@
+"""A loss adds up all the errors."""
+# loses: test-mse-loss, test-module-losses
+# says: 9 is the sum
+
+# %% mse-loss
+#| export
+@op
+def mse_loss(prediction, target):
+    target = check_target(target, prediction.shape)
+    return ((prediction - target) ** 2).sum()
