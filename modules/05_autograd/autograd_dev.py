@@ -1,0 +1,1666 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+r"""
+# Module 05: Autograd
+
+A network of a million weights has a million partial derivatives, and nobody derives them on paper. Today every operation that you wrote
+learns its own small derivative; a walk over the recorded graph multiplies them together, and the cost is about that of running the
+network two more times, whatever the number of weights.
+
+**Needs** `Tensor` (01), activations (02), layers (03), losses (04) | **Exports** `tinytorch.core.autograd` | **About** 6 hours | **Points** 90
+"""
+
+# %%
+#| default_exp core.autograd
+#| export
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import ContextDecorator
+from itertools import count
+from operator import attrgetter, itemgetter
+from typing import Any
+
+import numpy as np
+
+from tinytorch.core.activations import gelu, relu, sigmoid, softmax, tanh
+from tinytorch.core.layers import linear
+from tinytorch.core.losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    log_softmax,
+    mse_loss,
+)
+from tinytorch.core.tensor import (
+    FLOAT32,
+    ShapeError,
+    Tensor,
+    absolute,
+    add,
+    clip,
+    concatenate,
+    count_reduced,
+    div,
+    exp,
+    expand,
+    index,
+    log,
+    matmul,
+    mul,
+    neg,
+    permute,
+    power,
+    reduce_max,
+    reduce_mean,
+    reduce_sum,
+    reduce_var,
+    reshape,
+    set_engine,
+    sqrt,
+    sub,
+    wrap,
+)
+
+# %%
+import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
+
+from tito.lab import bench, check_close, check_equal, check_raises, load_digits, peak_bytes, show
+
+# %% [markdown]
+r"""
+## One idea: the chain rule, run backwards
+
+Take $L = (w x + b)^2$ at $x = 3$, $w = 2$, $b = -4$. Forward, left to right, each box keeps what it saw. Backward, right to left, each
+box receives one number, "how much does $L$ move when my output moves?", and answers the same question for its inputs:
+
+```
+forward     w = 2 ──┐
+            x = 3 ──┴─ mul ── 6 ──┬─ add ── 2 ── square ── L = 4
+            b = -4 ───────────────┘
+
+backward    dw = 12 ─┐
+            dx = 8 ──┴─ mul ── 4 ─┬─ add ── 4 ── square ── 1
+            db = 4 ───────────────┘
+```
+
+Check `dw` by hand: the box `mul` received 4, its other input is 3, and $4 \cdot 3 = 12$. No box knows the whole formula. That is
+all there is to *reverse-mode differentiation* (Linnainmaa 1970; Baydin et al., *Automatic differentiation in machine learning: a
+survey*, 2018); the rest of this page is care.
+
+So every operation needs one rule per input. We write them as PyTorch does in its file `derivatives.yaml`: by the input's name, and
+asking for exactly what the rule needs, because **what a rule asks for must be kept in memory until the backward pass**:
+
+- `g`: the gradient of the loss with respect to the output, same shape as the output;
+- any parameter of the operation by its name (`a`, `b`, `axis`, ...); `out`, its result; `saved`, what its forward kept;
+- `input_shape`: the shape of this input, where its values are not needed.
+"""
+
+# %%
+#| export
+def derivative(operation: Callable, name: str) -> Callable:
+    """Register the decorated function as the derivative rule of `operation` for its input `name`.
+
+    The rule is called as rule(g, ...) with the values that its parameters name, and returns the gradient for that
+    input; if broadcasting stretched the input, the rule may return the stretched shape.
+
+    Example:
+        >>> @derivative(neg, "x")
+        ... def neg_x(g):
+        ...     return -g
+    """
+    places = {known: i for i, known in enumerate((*operation.names, *EXTRAS))}
+
+    def register(rule: Callable) -> Callable:
+        wants = [places[want] for want in rule.__code__.co_varnames[1 : rule.__code__.co_argcount]]
+        operation.__dict__.setdefault("rules", {})[name] = (rule, picker(wants))
+        return rule
+
+    return register
+
+
+# What a rule may ask for besides the operation's own parameters, in the order in which the engine lays it out.
+EXTRAS = ("out", "saved", "input_shape", "position")
+
+
+def picker(places: list[int]) -> Callable:
+    """A function that picks the values at `places` out of a list, as a tuple."""
+    if len(places) == 1:
+        place = places[0]
+        return lambda values: (values[place],)
+    return itemgetter(*places) if places else lambda values: ()
+
+
+@derivative(add, "a")
+def add_a(g):
+    """d(a + b)/da = 1: the gradient passes."""
+    return g
+
+
+@derivative(add, "b")
+def add_b(g):
+    """d(a + b)/db = 1."""
+    return g
+
+
+@derivative(sub, "a")
+def sub_a(g):
+    """d(a - b)/da = 1."""
+    return g
+
+
+@derivative(sub, "b")
+def sub_b(g):
+    """d(a - b)/db = -1."""
+    return -g
+
+
+@derivative(neg, "x")
+def neg_x(g):
+    """d(-x)/dx = -1."""
+    return -g
+
+
+# %% [markdown]
+r"""
+Addition asks for nothing: its inputs can be forgotten at once. A product must keep both. What about a quotient $a / b$, for each
+of its inputs? (Use `out` where you can: it is kept anyway, since somebody else uses it.)
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "rules-mul-div", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+@derivative(mul, "a")
+def mul_a(g, b):
+    """Gradient of a * b for a."""
+    ### BEGIN SOLUTION
+    return g * b
+    ### END SOLUTION
+
+
+@derivative(mul, "b")
+def mul_b(g, a):
+    """Gradient of a * b for b."""
+    ### BEGIN SOLUTION
+    return g * a
+    ### END SOLUTION
+
+
+@derivative(div, "a")
+def div_a(g, b):
+    """Gradient of a / b for a."""
+    ### BEGIN SOLUTION
+    return g / b
+    ### END SOLUTION
+
+
+@derivative(div, "b")
+def div_b(g, b, out):
+    """Gradient of a / b for b, from b and out = a / b.
+
+    TODO: the four rules of this cell, one line each.
+    APPROACH: 1. differentiate on paper  2. multiply by g  3. for div_b, write a / b^2 with `out`
+    EXAMPLE:
+        >>> mul_a(np.float32([1, 1]), b=np.float32([5, 7]))
+        array([5., 7.], dtype=float32)
+    HINT: g, a, b and out are arrays; everything here is element by element.
+    """
+    ### BEGIN SOLUTION
+    return -g * out / b
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-rules-mul-div", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_rules_mul_div():
+    """Each rule against the slope that a small step measures."""
+    rng = np.random.default_rng(0)
+    a, b, g = (rng.uniform(0.5, 2, size=4) for _ in range(3))
+    step = 1e-6
+    check_close(mul_a(g, b), g * ((a + step) * b - a * b) / step, call="mul_a(g, b)", likely="the *other* factor remains")
+    check_close(div_a(g, b), g * ((a + step) / b - a / b) / step, call="div_a(g, b)", likely="d(a/b)/da = 1/b")
+    ### BEGIN HIDDEN TESTS
+    check_close(mul_b(g, a), g * (a * (b + step) - a * b) / step, call="mul_b(g, a)", likely="multiply by g, the chain rule")
+    check_close(div_b(g, b, a / b), g * (a / (b + step) - a / b) / step, call="div_b(g, b, out)", likely="sign, or b only once: -a/b^2 = -out/b", atol=1e-4)
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_rules_mul_div()
+
+# %% [markdown]
+r"""
+## Undoing a broadcast
+
+A bias of shape (3,) was added to each of 4 rows. Each of its numbers acted four times, so its gradient is the **sum** of four
+gradients. In general: forward stretched an axis, backward sums over it.
+
+```
+g (2, 4, 3)  ->  for shape (4, 1):   axis 0 was missing: sum it away        (4, 3)
+                                     axis 1 was a 1: sum, keep it as a 1    (4, 1)
+```
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "unbroadcast", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Sum `grad` down to `shape`, the shape that an input had before it was stretched.
+
+    Args:
+        grad: gradient in the stretched shape.
+        shape: a shape that broadcasts to grad.shape.
+
+    Returns:
+        array of shape `shape`.
+
+    TODO: sum over every axis that was stretched.
+    APPROACH: 1. axes missing at the left: sum them away  2. axes that were 1 and no longer are: sum with keepdims=True
+    EXAMPLE:
+        >>> unbroadcast(np.ones((2, 4, 3)), (4, 1))
+        array([[6.],
+               [6.],
+               [6.],
+               [6.]])
+    HINT: grad.ndim - len(shape) axes are missing. A size of 1 in *both* shapes was not stretched.
+    """
+    ### BEGIN SOLUTION
+    missing = grad.ndim - len(shape)
+    if missing:
+        grad = grad.sum(axis=tuple(range(missing)))  # (..., *shape) -> stretched shape
+    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and grad.shape[i] != 1)
+    return grad.sum(axis=stretched, keepdims=True) if stretched else grad
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-unbroadcast", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_unit_unbroadcast():
+    """Missing axes, axes of size 1, both at once, and nothing to do."""
+    g = np.arange(6.0).reshape(2, 3)
+    check_close(unbroadcast(g, (3,)), [3, 5, 7], call="unbroadcast(g, (3,)) with g of shape (2, 3)", likely="sum over the missing axis")
+    check_close(unbroadcast(g, (2, 1)), [[3], [12]], call="unbroadcast(g, (2, 1))", likely="sum over the stretched axis with keepdims=True")
+    check_close(unbroadcast(g, (2, 3)), g, call="unbroadcast(g, (2, 3))")
+    ### BEGIN HIDDEN TESTS
+    h = np.random.default_rng(1).normal(size=(2, 4, 3))
+    check_close(unbroadcast(h, (4, 1)), h.sum(0).sum(1, keepdims=True), call="unbroadcast(h, (4, 1)) with h of shape (2, 4, 3)")
+    check_close(unbroadcast(h, ()), h.sum(), call="unbroadcast(h, ())", likely="a number was stretched along every axis")
+    check_close(unbroadcast(h, (1, 1, 1)), h.sum().reshape(1, 1, 1), call="unbroadcast(h, (1, 1, 1))")
+    check_close(unbroadcast(np.ones((0, 3)), (1, 3)), np.zeros((1, 3)), call="unbroadcast(ones((0, 3)), (1, 3))", likely="a 1 can be stretched to 0")
+    check_close(unbroadcast(np.ones((1, 3)), (1, 1)), [[3.0]], call="unbroadcast(ones((1, 3)), (1, 1))")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_unbroadcast()
+
+# %% [markdown]
+r"""
+## Matrix products
+
+For $C = AB$ with $A$ of shape (M, K) and $B$ of shape (K, N), the gradient $G$ of $C$ has shape (M, N). Its two rules can almost be
+read off the shapes: which products of $G$, $A$ and $B$ have the shape of $A$? And of $B$?
+
+$$\frac{\partial L}{\partial A_{ik}} = \sum_j G_{ij} B_{kj} \qquad \frac{\partial L}{\partial B_{kj}} = \sum_i A_{ik} G_{ij}$$
+
+For batches the last two axes do this, and the engine undoes any broadcast of the others. (Vectors are a nuisance: they lack an
+axis. The wrapper below the cell gives them one, so your rules see matrices only.)
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "rules-matmul", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def matmul_grad_a(g: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Gradient of a @ b for a; g is (..., M, N), b is (..., K, N-th columns) = (..., K, N); returns (..., M, K)."""
+    ### BEGIN SOLUTION
+    return g @ b.swapaxes(-1, -2)  # (..., M, N) @ (..., N, K) -> (..., M, K)
+    ### END SOLUTION
+
+
+def matmul_grad_b(g: np.ndarray, a: np.ndarray) -> np.ndarray:
+    """Gradient of a @ b for b; g is (..., M, N), a is (..., M, K); returns (..., K, N).
+
+    TODO: both gradients as one matrix product each.
+    APPROACH: 1. write down the three shapes  2. transpose what makes them fit  3. compare with the sums above
+    EXAMPLE:
+        >>> matmul_grad_b(np.ones((2, 4)), np.ones((2, 3))).shape
+        (3, 4)
+    HINT: `x.T` turns *all* axes around; for a batch use `x.swapaxes(-1, -2)`.
+    """
+    ### BEGIN SOLUTION
+    return a.swapaxes(-1, -2) @ g  # (..., K, M) @ (..., M, N) -> (..., K, N)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-rules-matmul", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_unit_rules_matmul():
+    """Against the sums of the text, on matrices of three different sizes and on a batch."""
+    rng = np.random.default_rng(2)
+    a, b, g = rng.normal(size=(2, 3)), rng.normal(size=(3, 4)), rng.normal(size=(2, 4))
+    check_close(matmul_grad_a(g, b), np.einsum("ij,kj->ik", g, b), call="matmul_grad_a(g, b)", likely="G B^T has the shape of A")
+    check_close(matmul_grad_b(g, a), np.einsum("ik,ij->kj", a, g), call="matmul_grad_b(g, a)", likely="A^T G has the shape of B")
+    ### BEGIN HIDDEN TESTS
+    a, b, g = rng.normal(size=(5, 3, 3)), rng.normal(size=(5, 3, 3)), rng.normal(size=(5, 3, 3))
+    check_close(matmul_grad_a(g, b), np.einsum("nij,nkj->nik", g, b), call="matmul_grad_a on a batch", likely=".T turns the batch axis too: swapaxes(-1, -2)")
+    check_close(matmul_grad_b(g, a), np.einsum("nik,nij->nkj", a, g), call="matmul_grad_b on a batch", likely=".T turns the batch axis too: swapaxes(-1, -2)")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_rules_matmul()
+
+
+# %%
+#| export
+def as_matrices(g: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give vectors the axis that matmul added for them: a row on the left, a column on the right."""
+    if b.ndim == 1:
+        b, g = b[:, None], g[..., None]  # (K,) -> (K, 1), (..., M) -> (..., M, 1)
+    if a.ndim == 1:
+        a, g = a[None, :], g[..., None, :]  # (K,) -> (1, K), (..., N) -> (..., 1, N)
+    return g, a, b
+
+
+@derivative(matmul, "a")
+def matmul_a(g, a, b):
+    """Gradient of a @ b for a: G B^T."""
+    if a.ndim > 1 and b.ndim > 1:
+        return matmul_grad_a(g, b)
+    g, left, right = as_matrices(g, a, b)
+    grad = unbroadcast(matmul_grad_a(g, right), (1,) * (left.ndim - 2) + left.shape if a.ndim > 1 else left.shape)
+    return grad.reshape(a.shape)
+
+
+@derivative(matmul, "b")
+def matmul_b(g, a, b):
+    """Gradient of a @ b for b: A^T G."""
+    if a.ndim > 1 and b.ndim > 1:
+        return matmul_grad_b(g, a)
+    g, left, right = as_matrices(g, a, b)
+    return unbroadcast(matmul_grad_b(g, left), right.shape).reshape(b.shape)
+
+
+# %% [markdown]
+r"""
+## Reductions
+
+A sum hands its gradient to everything that it added up. A mean does the same, divided by the count. A maximum hands it to the
+winner. Each needs the folded axes back first, and that is what `restore` does: (4,) becomes (4, 1), ready to broadcast.
+
+Two winners? The maximum of (5, 5) has no derivative, only a fair choice: share.
+"""
+
+# %%
+#| export
+def restore(g: np.ndarray, shape: tuple[int, ...], axis: Any, keepdims: bool) -> np.ndarray:
+    """Put a 1 where a reduction over `axis` folded an axis of `shape` away, so that g broadcasts against it."""
+    if keepdims or axis is None:
+        return g if keepdims else g.reshape((1,) * len(shape))
+    axes = {i % len(shape) for i in ((axis,) if isinstance(axis, int) else axis)}
+    return g.reshape(tuple(1 if i in axes else n for i, n in enumerate(shape)))
+
+
+# %% nbgrader={"grade": false, "grade_id": "rules-reductions", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+@derivative(reduce_sum, "x")
+def reduce_sum_x(g, input_shape, axis, keepdims):
+    """Gradient of a sum: the same for all that was added."""
+    ### BEGIN SOLUTION
+    return np.broadcast_to(restore(g, input_shape, axis, keepdims), input_shape)
+    ### END SOLUTION
+
+
+@derivative(reduce_mean, "x")
+def reduce_mean_x(g, input_shape, axis, keepdims):
+    """Gradient of a mean: the sum's, divided by the count."""
+    ### BEGIN SOLUTION
+    return np.broadcast_to(restore(g, input_shape, axis, keepdims) / np.float32(count_reduced(input_shape, axis)), input_shape)
+    ### END SOLUTION
+
+
+@derivative(reduce_max, "x")
+def reduce_max_x(g, x, out, axis, keepdims):
+    """Gradient of a maximum: all to the winner, in equal shares when there are several.
+
+    TODO: the three rules of this cell.
+    APPROACH: 1. restore the folded axes  2. np.broadcast_to `input_shape` (sum, mean)  3. for max: a mask of winners, shared by their number
+    EXAMPLE:
+        >>> reduce_max_x(np.float32(6), np.float32([1, 5, 5]), np.float32(5), None, False)
+        array([0., 3., 3.], dtype=float32)
+    HINT: `out` must be restored too before it is compared with x. `count_reduced(input_shape, axis)` is the mean's count.
+    """
+    ### BEGIN SOLUTION
+    winners = x == restore(np.asarray(out), x.shape, axis, keepdims)
+    share = restore(np.asarray(g), x.shape, axis, keepdims) / winners.sum(axis=axis, keepdims=True, dtype=np.float32)
+    return winners * share
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-rules-reductions", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_rules_reductions():
+    """What was folded away gets its gradient back, in the right place."""
+    g = np.float32([10, 20])
+    call = "reduce_sum_x(g, (2, 3), axis=1, keepdims=False)"
+    check_close(reduce_sum_x(g, (2, 3), 1, False), [[10] * 3, [20] * 3], call=call, likely="restore the axis: (2,) -> (2, 1)")
+    call = "reduce_mean_x(g, (2, 4), axis=1, keepdims=False)"
+    check_close(reduce_mean_x(g, (2, 4), 1, False), [[2.5] * 4, [5] * 4], call=call, likely="divide by the count")
+    ### BEGIN HIDDEN TESTS
+    x = np.float32([[1, 7, 7], [9, 2, 3]])
+    got = reduce_max_x(g, x, x.max(axis=1), 1, False)
+    check_close(got, [[0, 5, 5], [20, 0, 0]], call="reduce_max_x(g, x, x.max(axis=1), 1, False) with a tie", likely="winners share; others get 0")
+    got = reduce_max_x(np.float32([[1, 2, 3]]), x, x.max(axis=0, keepdims=True), 0, True)
+    check_close(got, [[0, 2, 3], [1, 0, 0]], call="reduce_max_x(g, x, x.max(axis=0, keepdims=True), 0, True)")
+    check_close(reduce_mean_x(np.float32(6), (2, 3), None, False), np.ones((2, 3)), call="reduce_mean_x(6, (2, 3), None, False)")
+    check_close(reduce_sum_x(np.float32([1, 2, 3]), (2, 3, 4), (0, 2), False)[1, :, 3], [1, 2, 3], call="reduce_sum_x over axes (0, 2)")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_rules_reductions()
+
+# %% [markdown]
+r"""
+## Activations: let `out` do the work
+
+For three of your activations the derivative is cheapest from the *output*: $\sigma' = \sigma(1 - \sigma)$ and $\tanh' = 1 - \tanh^2$
+need no second exponential, and ReLU's output already shows where it was open. At exactly 0 ReLU has no slope; we take 0, as PyTorch does.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "rules-activations", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+@derivative(relu, "x")
+def relu_x(g, out):
+    """Gradient of max(x, 0), from the output."""
+    ### BEGIN SOLUTION
+    return g * (out > 0)
+    ### END SOLUTION
+
+
+@derivative(sigmoid, "x")
+def sigmoid_x(g, out):
+    """Gradient of 1 / (1 + e^-x), from the output."""
+    ### BEGIN SOLUTION
+    return g * out * (1 - out)
+    ### END SOLUTION
+
+
+@derivative(tanh, "x")
+def tanh_x(g, out):
+    """Gradient of tanh x, from the output.
+
+    TODO: the three rules of this cell, one line each, without calling exp or tanh.
+    APPROACH: 1. write the slope with `out` only  2. multiply by g
+    EXAMPLE:
+        >>> relu_x(np.float32([5, 5]), np.float32([0, 3]))
+        array([0., 5.], dtype=float32)
+    HINT: a comparison gives booleans, and a float32 array times booleans stays float32.
+    """
+    ### BEGIN SOLUTION
+    return g * (1 - out * out)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-rules-activations", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_rules_activations():
+    """Slopes from a small step, and a dead ReLU that stays exactly 0."""
+    x, g, step = np.array([-2.0, -0.3, 0.4, 1.5]), np.array([1.0, -2.0, 3.0, 0.5]), 1e-6
+    out = np.maximum(x, 0)
+    check_close(relu_x(g, out), [0, 0, 3, 0.5], call="relu_x(g, out)", likely="the gradient passes where the output is positive")
+    out, more = 1 / (1 + np.exp(-x)), 1 / (1 + np.exp(-x - step))
+    check_close(sigmoid_x(g, out), g * (more - out) / step, call="sigmoid_x(g, out)", likely="`out` already is the sigmoid: do not apply it again")
+    ### BEGIN HIDDEN TESTS
+    out = np.tanh(x)
+    check_close(tanh_x(g, out), g * (np.tanh(x + step) - out) / step, call="tanh_x(g, out)", likely="1 - out^2, times g")
+    check_close(relu_x(np.float32([4.0]), np.float32([0.0])), [0.0], call="relu_x(4, 0)", likely="at 0 the slope is taken as 0")
+    check_equal(relu_x(np.float32([4.0]), np.float32([1.0])).dtype.name, "float32", call="relu_x(...).dtype", likely="np.where(out > 0, 1.0, 0.0) makes float64")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_rules_activations()
+
+# %% [markdown]
+r"""
+### Softmax: every output depends on every input
+
+With $s = \mathrm{softmax}(x)$ the slopes form a matrix, $\partial s_i/\partial x_j = s_i(\delta_{ij} - s_j)$, which nobody wants to build: for 50,000
+classes it has 2.5 billion entries per row. Multiply it by $g$ on paper first. What remains is one sum along the axis:
+
+$$\frac{\partial L}{\partial x_j} = \sum_i g_i\, s_i(\delta_{ij} - s_j) = s_j \Big(g_j - \sum_i g_i s_i\Big)$$
+
+Do the same for $\log\mathrm{softmax}$, whose slopes are $\delta_{ij} - s_j$; there `out` is $\log s$.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "rules-softmax", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+@derivative(softmax, "x")
+def softmax_x(g, out, axis):
+    """Gradient of softmax along `axis`, from the output."""
+    ### BEGIN SOLUTION
+    return out * (g - (g * out).sum(axis=axis, keepdims=True))
+    ### END SOLUTION
+
+
+@derivative(log_softmax, "x")
+def log_softmax_x(g, out, axis):
+    """Gradient of log softmax along `axis`, from the output.
+
+    TODO: both rules, without building a matrix of slopes.
+    APPROACH: 1. multiply the slopes by g on paper  2. one sum along `axis` with keepdims=True
+    EXAMPLE:
+        >>> softmax_x(np.float32([1, 1]), np.float32([0.5, 0.5]), -1)
+        array([0., 0.], dtype=float32)
+    HINT: softmax is np.exp(out) in the second rule.
+    """
+    ### BEGIN SOLUTION
+    return g - np.exp(out) * g.sum(axis=axis, keepdims=True)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-rules-softmax", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_rules_softmax():
+    """Against the full matrix of slopes, and along another axis."""
+    rng = np.random.default_rng(3)
+    s, g = rng.dirichlet(np.ones(5)), rng.normal(size=5)
+    slopes = np.diag(s) - np.outer(s, s)
+    check_close(softmax_x(g, s, -1), slopes @ g, call="softmax_x(g, s, -1)", likely="the sum runs over g * s, and s stands outside the bracket")
+    ### BEGIN HIDDEN TESTS
+    check_close(log_softmax_x(g, np.log(s), -1), g - s * g.sum(), call="log_softmax_x(g, log s, -1)", likely="the sum runs over g alone")
+    s, g = rng.dirichlet(np.ones(3), size=4).T, rng.normal(size=(3, 4))
+    expected = np.stack([(np.diag(s[:, j]) - np.outer(s[:, j], s[:, j])) @ g[:, j] for j in range(4)], axis=1)
+    check_close(softmax_x(g, s, 0), expected, call="softmax_x(g, s, axis=0)", likely="`axis` is ignored")
+    check_close(log_softmax_x(g, np.log(s), 0), g - s * g.sum(0), call="log_softmax_x(g, log s, axis=0)", likely="`axis` is ignored")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_rules_softmax()
+
+# %% [markdown]
+r"""
+## The layer and its loss
+
+`linear` computes $y = x W^\top + b$. You know its rules already: a matmul with a transpose in it, and a broadcast that must be undone.
+
+Cross-entropy is where softmax pays off. The loss of one row with label $t$ is $-\log p_t$, and its gradient for the logits
+collapses into **what the model said minus what was true**: $p - \mathrm{onehot}(t)$, divided by the number of rows because the loss is a mean.
+The forward kept $p$ as `saved`, so not a single exponential is left to compute.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "rules-linear", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+@derivative(linear, "x")
+def linear_x(g, weight):
+    """Gradient for x: g is (..., out), weight is (out, in); returns (..., in)."""
+    ### BEGIN SOLUTION
+    return g @ weight  # (..., out) @ (out, in) -> (..., in)
+    ### END SOLUTION
+
+
+@derivative(linear, "weight")
+def linear_weight(g, x):
+    """Gradient for weight: g is (..., out), x is (..., in); returns (out, in).
+
+    TODO: both rules, one matrix product each.
+    APPROACH: 1. flatten all leading axes into one: rows  2. the product of g and x that has the shape (out, in)
+    EXAMPLE:
+        >>> linear_weight(np.ones((5, 2)), np.ones((5, 3))).shape
+        (2, 3)
+    HINT: reshape(-1, n) flattens. `(x.T @ g).T` equals `g.T @ x` and lies in memory as Linear's weight does: the update is faster.
+    """
+    ### BEGIN SOLUTION
+    rows_g, rows_x = g.reshape(-1, g.shape[-1]), x.reshape(-1, x.shape[-1])  # (N, out), (N, in)
+    return (rows_x.T @ rows_g).T  # ((in, N) @ (N, out)).T -> (out, in)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-rules-linear", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_rules_linear():
+    """Shapes and values for rows, and for a batch of sequences."""
+    rng = np.random.default_rng(4)
+    x, w, g = rng.normal(size=(6, 3)), rng.normal(size=(2, 3)), rng.normal(size=(6, 2))
+    check_close(linear_x(g, w), np.einsum("no,oi->ni", g, w), call="linear_x(g, weight)", likely="weight is (out, in): no transpose needed")
+    check_close(linear_weight(g, x), np.einsum("no,ni->oi", g, x), call="linear_weight(g, x)", likely="the shape must be (out, in)")
+    ### BEGIN HIDDEN TESTS
+    x, g = rng.normal(size=(4, 5, 3)), rng.normal(size=(4, 5, 2))
+    check_close(linear_x(g, w), np.einsum("bto,oi->bti", g, w), call="linear_x with g of shape (4, 5, 2)")
+    check_close(linear_weight(g, x), np.einsum("bto,bti->oi", g, x), call="linear_weight with x of shape (4, 5, 3)", likely="flatten the leading axes: reshape(-1, 3)")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_rules_linear()
+
+# %% nbgrader={"grade": false, "grade_id": "rule-cross-entropy", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+@derivative(cross_entropy, "logits")
+def cross_entropy_logits(g, saved, target, input_shape):
+    """Gradient of the mean cross-entropy for the logits.
+
+    Args:
+        g: gradient of the loss, a single number.
+        saved: probabilities p, float32, shape (N, C); kept for you alone, so you may write into it.
+        target: labels, N whole numbers in any shape.
+        input_shape: shape of the logits, (..., C) with N rows.
+
+    Returns:
+        array of shape `input_shape`.
+
+    TODO: (p - onehot(target)) / N, times g.
+    APPROACH: 1. subtract 1 at each row's label  2. scale by g / N  3. reshape
+    EXAMPLE:
+        >>> cross_entropy_logits(np.float32(1), np.float32([[0.25, 0.75]]), [1], (1, 2))
+        array([[ 0.25, -0.25]], dtype=float32)
+    HINT: p[np.arange(N), labels] picks one number per row; labels must be integers: np.asarray(target).astype(int)
+    """
+    ### BEGIN SOLUTION
+    labels = np.asarray(target).astype(np.intp).reshape(-1)
+    n = len(labels)
+    saved[np.arange(n), labels] -= 1
+    saved *= g / np.float32(n)
+    return saved.reshape(input_shape)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-rule-cross-entropy", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_rule_cross_entropy():
+    """What the model said minus what was true, over N."""
+    p = np.float32([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]])
+    expected = [[0.1, 0.15, -0.25], [-0.2, 0.15, 0.05]]
+    call = "cross_entropy_logits(1, p, [2, 0], (2, 3))"
+    check_close(cross_entropy_logits(np.float32(1), p.copy(), [2, 0], (2, 3)), expected, call=call, likely="subtract 1 at the label, divide by N")
+    ### BEGIN HIDDEN TESTS
+    p = np.random.default_rng(5).dirichlet(np.ones(4), size=6).astype(np.float32)
+    target = np.array([[0, 3, 1], [2, 2, 0]])
+    expected = ((p - np.eye(4)[target.reshape(-1)]) * 3 / 6).reshape(2, 3, 4)
+    got = cross_entropy_logits(np.float32(3), p.copy(), target, (2, 3, 4))
+    check_close(got, expected, call="cross_entropy_logits(3, p, target of shape (2, 3), (2, 3, 4))", likely="`g` or the shape is ignored")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_rule_cross_entropy()
+
+# %% [markdown]
+r"""
+## The rest of the table
+
+The rules below bring no new idea, so they are given. Two are worth a look. `index` spreads its gradient over a field of zeros; where one
+element was picked twice, the two gradients add, and `np.add.at` does that (slowly; module 11 does better). And `clip` stops the gradient where it
+cut: a clipped value no longer moves with its input.
+"""
+
+# %%
+#| export
+@derivative(exp, "x")
+def exp_x(g, out):
+    """d e^x/dx = e^x."""
+    return g * out
+
+
+@derivative(log, "x")
+def log_x(g, x):
+    """d log x/dx = 1/x."""
+    return g / x
+
+
+@derivative(sqrt, "x")
+def sqrt_x(g, out):
+    """d sqrt(x)/dx = 1 / (2 sqrt(x))."""
+    return g / (out + out)
+
+
+@derivative(absolute, "x")
+def absolute_x(g, x):
+    """d |x|/dx = sign(x), 0 at 0."""
+    return g * np.sign(x)
+
+
+@derivative(clip, "x")
+def clip_x(g, x, low, high):
+    """1 inside the bounds, 0 outside."""
+    inside = np.ones(x.shape, dtype=bool)
+    if low is not None:
+        inside &= x >= low
+    if high is not None:
+        inside &= x <= high
+    return g * inside
+
+
+@derivative(power, "x")
+def power_x(g, x, exponent):
+    """d x^n/dx = n x^(n-1)."""
+    if type(exponent) is int and exponent in (2, 3):
+        return g * x * 2 if exponent == 2 else g * x * x * 3
+    return np.where(exponent == 0, 0, g * exponent * x ** np.where(exponent == 0, 1, exponent - 1).astype(np.float32))
+
+
+@derivative(power, "exponent")
+def power_exponent(g, x, out):
+    """d x^n/dn = x^n log x, 0 at x = 0."""
+    return g * out * np.log(np.where(x > 0, x, 1))
+
+
+@derivative(reduce_var, "x")
+def reduce_var_x(g, x, axis, keepdims):
+    """d var/dx = 2 (x - mean) / n."""
+    n = np.float32(count_reduced(x.shape, axis))
+    return restore(g, x.shape, axis, keepdims) * (x - x.mean(axis=axis, keepdims=True)) * (2 / n)
+
+
+@derivative(reshape, "x")
+def reshape_x(g, input_shape):
+    """The same numbers in the old shape."""
+    return g.reshape(input_shape)
+
+
+@derivative(permute, "x")
+def permute_x(g, axes):
+    """The inverse permutation."""
+    return g.transpose(np.argsort(axes))
+
+
+@derivative(expand, "x")
+def expand_x(g):
+    """The engine sums over the axes that were stretched."""
+    return g
+
+
+@derivative(index, "x")
+def index_x(g, input_shape, key):
+    """g at the places that were picked, 0 elsewhere; places picked twice add up."""
+    grad = np.zeros(input_shape, dtype=np.float32)
+    parts = key if isinstance(key, tuple) else (key,)
+    if any(isinstance(part, list | np.ndarray) and np.asarray(part).dtype != bool for part in parts):
+        np.add.at(grad, key, g)
+    else:
+        grad[key] = g
+    return grad
+
+
+@derivative(concatenate, "blocks")
+def concatenate_block(g, saved, axis, position):
+    """The slice of g that came from the block at `position`."""
+    place = [slice(None)] * g.ndim
+    place[axis] = slice(saved[position], saved[position + 1])
+    return g[tuple(place)]
+
+
+GELU_SCALE, GELU_CUBE = np.float32((2 / np.pi) ** 0.5), np.float32(0.044715)  # Hendrycks & Gimpel 2016, eq. 2
+
+
+@derivative(gelu, "x")
+def gelu_x(g, x, saved):
+    """With t = tanh(u), u = s (x + c x^3): (1 + t)/2 + x (1 - t^2) u'/2, where u' = s (1 + 3 c x^2)."""
+    slope = x * x
+    slope *= 3 * GELU_SCALE * GELU_CUBE
+    slope += GELU_SCALE  # u'
+    slope *= x
+    slope *= 1 - saved * saved
+    slope += saved
+    slope += 1
+    slope *= np.float32(0.5)
+    slope *= g
+    return slope
+
+
+@derivative(linear, "bias")
+def linear_bias(g):
+    """Sum over the rows, as a product with a row of ones: BLAS adds columns faster than sum(axis=0)."""
+    rows = g.reshape(-1, g.shape[-1])  # (N, out)
+    return np.ones(len(rows), dtype=np.float32) @ rows  # (N,) @ (N, out) -> (out,)
+
+
+@derivative(mse_loss, "prediction")
+def mse_loss_prediction(g, prediction, target):
+    """d mean((p - t)^2)/dp = 2 (p - t) / n."""
+    return (prediction - target) * (g * 2 / np.float32(prediction.size))
+
+
+@derivative(mse_loss, "target")
+def mse_loss_target(g, prediction, target):
+    """d mean((p - t)^2)/dt = 2 (t - p) / n."""
+    return (target - prediction) * (g * 2 / np.float32(prediction.size))
+
+
+@derivative(binary_cross_entropy, "prediction")
+def binary_cross_entropy_prediction(g, prediction, target):
+    """(p - t) / (p (1 - p)) / n, the divisor held above 1e-12 as in torch.nn.BCELoss."""
+    spread = np.maximum(prediction * (1 - prediction), np.float32(1e-12))
+    return (prediction - target) / spread * (g / np.float32(prediction.size))
+
+
+@derivative(binary_cross_entropy_with_logits, "logits")
+def binary_cross_entropy_with_logits_logits(g, logits, target):
+    """(sigmoid(x) - t) / n: the exponential of the one and the logarithm of the other cancel."""
+    return (sigmoid.__wrapped__(logits) - target) * (g / np.float32(logits.size))
+
+
+# %% [markdown]
+r"""
+## Recording
+
+Now the graph. When an operation has an input that requires a gradient, the gate `@op` of module 01 reports to the engine, and the engine leaves a
+**node** on the result's `_grad_fn`. A node keeps an *edge* for each such input: where its gradient goes, and the rule with exactly the values
+that the rule asked for.
+
+```
+y = w * x + b        y._grad_fn = <add>  ── edge ──▶ b                     (rule add_b, keeps nothing)
+                                   └────── edge ──▶ <mul> ── edge ──▶ w    (rule mul_a, keeps the array of x)
+```
+
+Notice what is *not* there: no edge to x, which needs no gradient, and no Tensor of an intermediate result. An array that no rule asked for is freed as
+soon as the forward pass leaves it behind.
+
+One danger remains. The node keeps x's array, not a copy; if you write into it before `backward`, the gradient will be
+wrong and nothing will say so. So a used array is frozen (NumPy's `writeable` flag) until the graph that needs it is gone, and `.data` of a frozen Tensor
+answers a write with an explanation. Read this cell; the three functions after it are yours.
+"""
+
+# %%
+#| export
+class ReadOnlyArray(np.ndarray):
+    """A view of frozen numbers that explains itself when it is written to."""
+
+    MESSAGE = (
+        "these numbers are saved for backward(), and a write would falsify the gradient. Write after backward(), drop the "
+        "graph (del the loss), compute under no_grad() so that none is recorded, or write into a copy: x.numpy()."
+    )
+
+    def __setitem__(self, key, value):
+        if not self.flags.writeable:
+            raise ValueError(self.MESSAGE)
+        super().__setitem__(key, value)
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+        """Compute with plain arrays; refuse to be the output."""
+        for array in out or ():
+            if isinstance(array, ReadOnlyArray) and not array.flags.writeable:
+                raise ValueError(self.MESSAGE)
+        plain = [x.view(np.ndarray) if isinstance(x, ReadOnlyArray) else x for x in inputs]
+        if out is not None:
+            options["out"] = tuple(x.view(np.ndarray) if isinstance(x, ReadOnlyArray) else x for x in out)
+        return getattr(ufunc, method)(*plain, **options)
+
+    def __repr__(self):
+        return repr(self.view(np.ndarray))
+
+
+class Frozen:
+    """Keeps one array read-only for as long as a node holds on to this object."""
+
+    __slots__ = ("__weakref__", "array")
+    alive: dict = {}  # id of an array -> weak reference to its Frozen, so that all graphs share one
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        array.setflags(write=False)
+        Frozen.alive[id(array)] = weakref.ref(self)
+
+    def __del__(self) -> None:
+        del Frozen.alive[id(self.array)]
+        self.array.setflags(write=True)
+
+
+def freeze(array: np.ndarray) -> Frozen | None:
+    """Make an array (of a view: the array that it looks into) read-only until the returned object is dropped."""
+    reference = Frozen.alive.get(id(array))
+    if reference is not None:
+        return reference()
+    owner = array.base if isinstance(array.base, np.ndarray) else array
+    if owner is not array:
+        return freeze(owner)
+    return Frozen(array) if array.flags.writeable else None
+
+
+class Node:
+    """What one operation leaves in the graph.
+
+    edges:   for each input that needs a gradient: (target, shape, rule, values). The target is the node that made the input, or
+             the input itself if no operation made it; `shape` is the input's shape.
+    holds:   what keeps the inputs frozen.
+    order:   creation number; a node is always created after the nodes that made its inputs.
+    grad:    gradient of the loss with respect to the operation's result, while the backward pass collects it.
+    """
+
+    __slots__ = ("edges", "grad", "holds", "name", "order")
+    next_order = count().__next__
+
+    def __init__(self, name: str, edges: list, holds: list) -> None:
+        self.name = name
+        self.edges = edges
+        self.holds = holds
+        self.order = Node.next_order()
+        self.grad: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    def targets(self) -> "list[Node]":
+        """The nodes that made this operation's inputs.
+
+        Raises:
+            RuntimeError: an earlier backward pass has freed what this node had kept.
+        """
+        if self.edges is None:
+            raise RuntimeError(
+                f"backward() through {self} a second time: the first one freed what it had saved. Add the losses up and "
+                f"call backward() once, or compute the result again."
+            )
+        return [edge[0] for edge in self.edges if isinstance(edge[0], Node)]
+
+    def gradients(self) -> list[tuple[Any, np.ndarray]]:
+        """Apply the chain rule once: a (target, gradient) pair for each edge."""
+        g, pairs = self.grad, []
+        for target, shape, rule, values in self.edges:
+            partial = rule(g, *values)
+            if partial.shape != shape or partial.dtype is not FLOAT32 or type(target) is not Node:
+                partial = fit(partial, g, shape, target)
+            pairs.append((target, partial))
+        return pairs
+
+    def release(self) -> None:
+        """Forget everything that was kept for the backward pass."""
+        self.edges = self.holds = self.grad = None
+
+
+def fit(grad: np.ndarray, g: np.ndarray, shape: tuple[int, ...], target: Any) -> np.ndarray:
+    """Bring a rule's answer into shape: broadcast undone, float32, and owned by its target alone."""
+    if grad.shape != shape:
+        stretched, grad = grad.shape, unbroadcast(grad, shape)
+        if grad.shape != shape:
+            raise ShapeError(f"a derivative rule returned shape {stretched} for an input of shape {shape}.")
+    if grad.dtype is not FLOAT32:
+        grad = grad.astype(np.float32)
+    if type(target) is not Node and (grad is g or type(grad) is not np.ndarray or grad.base is not None or not grad.flags.writeable):
+        grad = np.array(grad)  # a Tensor's grad is its own; between nodes arrays are only passed on
+    return grad
+
+
+class Engine:
+    """What every operation reports to: see `set_engine` in module 01."""
+
+    enabled = True
+
+    def record(self, operation: Callable, out: Tensor, inputs: Sequence, arrays: list, options: dict, saved: Any) -> None:
+        """Leave a node on `out`, unless `no_grad` is in force."""
+        if not self.enabled:
+            return
+        values = arrays[: operation.takes]
+        for name in operation.names[len(values) :]:
+            values.append(options[name] if name in options else operation.defaults.get(name))
+        values += (out._data, saved, None, None)  # EXTRAS
+        edges, holds = [], []
+        for i, x in enumerate(inputs):
+            if isinstance(x, Tensor):
+                node = x._grad_fn
+                if node is None:
+                    holds.append(freeze(x._data))
+                if x.requires_grad:
+                    rule, pick = find_rule(operation, i)
+                    shape = arrays[i].shape
+                    values[-2:] = shape, i
+                    edges.append((node or x, shape, rule, pick(values)))
+        attach(out, Node(operation.__name__, edges, holds))
+
+    def backward(self, tensor: Tensor, grad: Any = None) -> None:
+        """Fill `grad` of every Tensor that `tensor` was computed from and that requires one."""
+        backward(tensor, grad)
+
+    def guard(self, array: np.ndarray) -> np.ndarray:
+        """The array itself while it may be written; a view that explains itself while it may not."""
+        owner = array.base
+        if array.flags.writeable and (not isinstance(owner, np.ndarray) or owner.flags.writeable):
+            return array
+        return array.view(ReadOnlyArray)
+
+
+def find_rule(operation: Callable, position: int) -> tuple[Callable, Callable]:
+    """The derivative rule for the input at `position`, and the picker of what it asks for."""
+    name = operation.names[position] if position < operation.takes else "blocks"
+    try:
+        return operation.rules[name]
+    except (AttributeError, KeyError):
+        raise NotImplementedError(
+            f"{operation.__name__} has no derivative rule for '{name}': register one with @derivative."
+        ) from None
+
+
+def attach(out: Tensor, node: Node) -> None:
+    """Make `out` a recorded result: it requires a gradient, and its numbers can no longer be written."""
+    out._data.setflags(write=False)
+    out.requires_grad = True
+    out._grad_fn = node
+
+
+engine = Engine()
+
+
+def enable_autograd() -> None:
+    """Let every operation report to the engine from now on; calling it again changes nothing."""
+    set_engine(engine)
+
+
+class no_grad(ContextDecorator):
+    """Record nothing inside: `with no_grad(): ...`, or as a decorator `@no_grad()`.
+
+    Example:
+        >>> w = Tensor([1.0], requires_grad=True)
+        >>> with no_grad():
+        ...     y = w * 2
+        >>> y.requires_grad
+        False
+    """
+
+    def __enter__(self) -> "no_grad":
+        self.before = engine.enabled
+        engine.enabled = False
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        engine.enabled = self.before
+
+
+enable_autograd()
+
+# %% [markdown]
+r"""
+## In which order?
+
+A node may pass its gradient on only when *all* its consumers have delivered theirs. In this graph `<exp>` feeds both `<mul>` and `<add>`; who
+must come before whom?
+
+```
+x ──▶ <exp> ──┬──▶ <mul> ──▶ <add> ──▶ y          y = e * 3 + e
+              └──────────────▶ ┘
+```
+
+Any order in which each node comes before the nodes that made its inputs is right: a *topological* order. The textbook finds one with a clever
+recursion, and a chain of 10,000 operations then dies of Python's recursion limit. We have something better: creation numbers.
+A node is created after its inputs, so the newest first is an order that cannot be wrong. What is left is to find every node once.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "topological-order", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def topological_order(root: Node) -> list[Node]:
+    """Return every node that can be reached from `root`, each once, the newest first.
+
+    Args:
+        root: where the backward pass starts.
+
+    TODO: collect the reachable nodes without recursion, then sort them.
+    APPROACH: 1. a stack with the root, a set of nodes seen  2. pop one, push those of its targets() not seen yet  3. sort by `order`
+    EXAMPLE:
+        >>> x = Tensor(2.0, requires_grad=True)
+        >>> topological_order((x.exp() * 3)._grad_fn)
+        [<mul>, <exp>]
+    HINT: mark a node as seen when you *push* it, or a shared node gets in twice.
+    """
+    ### BEGIN SOLUTION
+    seen, stack = {root}, [root]
+    while stack:
+        for node in stack.pop().targets():
+            if node not in seen:
+                seen.add(node)
+                stack.append(node)
+    return sorted(seen, key=attrgetter("order"), reverse=True)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-topological-order", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_unit_topological_order():
+    """A chain, a shared node, and a chain too long for recursion."""
+    x = Tensor(2.0, requires_grad=True)
+    names = [node.name for node in topological_order((x.exp() * 3)._grad_fn)]
+    check_equal(names, ["mul", "exp"], call="topological_order((x.exp() * 3)._grad_fn)")
+    e = x.exp()
+    names = [node.name for node in topological_order((e * 3 + e)._grad_fn)]
+    check_equal(names, ["add", "mul", "exp"], call="topological_order of e * 3 + e with e = x.exp()", likely="the shared node must come once, and last")
+    ### BEGIN HIDDEN TESTS
+    e = x.exp()
+    names = [node.name for node in topological_order((e + e * 3)._grad_fn)]
+    check_equal(names, ["add", "mul", "exp"], call="topological_order of e + e * 3", likely="breadth first is not enough: sort by `order`")
+    y = x
+    for _ in range(5000):
+        y = y * 1.0
+    check_equal(len(topological_order(y._grad_fn)), 5000, call="topological_order of a chain of 5000", likely="recursion is too deep: use a stack")
+    z = x
+    for _ in range(30):
+        z = z + z
+    check_equal(len(topological_order(z._grad_fn)), 30, call="topological_order of 30 doublings", likely="nodes are visited once per path: 2^30 of them")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_topological_order()
+
+# %% [markdown]
+r"""
+## The walk
+
+If a Tensor is used twice, its two gradients **add**: both paths move the loss. Forgetting this is the most common bug in home-made
+autograd, and it hides well, because many small networks use nothing twice. It is also why `zero_grad` exists: a second `backward` adds to
+the first until you say that you are done.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "accumulate", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def accumulate(target: Any, grad: np.ndarray) -> None:
+    """Add `grad` to target.grad, which is None before the first gradient arrives.
+
+    Args:
+        target: a Tensor or a Node.
+        grad: array of the target's shape; others may hold it too, so it must not be changed.
+
+    TODO: the first gradient is kept as it is, a later one is added.
+    APPROACH: 1. None: store  2. otherwise: store the sum
+    EXAMPLE:
+        >>> w = Tensor([1.0], requires_grad=True)
+        >>> accumulate(w, np.float32([2])); accumulate(w, np.float32([3])); w.grad
+        array([5.], dtype=float32)
+    HINT: `a += b` writes into the array a; `a = a + b` makes a new one. Which of them is safe here?
+    """
+    ### BEGIN SOLUTION
+    target.grad = grad if target.grad is None else target.grad + grad
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-accumulate", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_accumulate():
+    """Gradients add up, and nobody's array is changed on the way."""
+    w = Tensor([1.0, 1.0], requires_grad=True)
+    accumulate(w, np.float32([1, 2]))
+    accumulate(w, np.float32([10, 20]))
+    check_close(w.grad, [11, 22], call="two accumulate calls, then w.grad", likely="the second gradient replaced the first: add")
+    ### BEGIN HIDDEN TESTS
+    accumulate(w, np.float32([100, 200]))
+    check_close(w.grad, [111, 222], call="a third accumulate")
+    first = np.float32([1, 2])
+    u, v = Tensor([0.0, 0.0], requires_grad=True), Tensor([0.0, 0.0], requires_grad=True)
+    accumulate(u, first)
+    accumulate(v, first)
+    accumulate(u, np.float32([5, 5]))
+    check_close(v.grad, [1, 2], call="v.grad after u got another gradient", likely="`+=` wrote into an array that v holds too")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_accumulate()
+
+
+# %%
+#| export
+def seed_gradient(tensor: Tensor, grad: Any) -> np.ndarray:
+    """Check that backward can start at `tensor`, and return the gradient that it starts with.
+
+    Raises:
+        RuntimeError: nothing was recorded, or `tensor` has several elements and `grad` is None.
+        ShapeError: `grad` has another shape than `tensor`.
+    """
+    if not tensor.requires_grad:
+        raise RuntimeError(
+            "backward() on a Tensor without a graph: none of its inputs has requires_grad=True, or it was computed under no_grad()."
+        )
+    if grad is None:
+        if tensor.numel() != 1:
+            raise RuntimeError(
+                f"backward() starts from one number, not shape {tensor.shape}: reduce it first, for example with .mean() or "
+                f".sum(), or pass a gradient of that shape."
+            )
+        return np.ones(tensor.shape, dtype=np.float32)
+    grad = np.array(grad.data if isinstance(grad, Tensor) else grad, dtype=np.float32)
+    if grad.shape != tensor.shape:
+        raise ShapeError(f"backward(grad): the gradient has shape {grad.shape}, the Tensor {tensor.shape}.")
+    return grad
+
+
+# %% [markdown]
+r"""
+Now the whole algorithm, in the words that you have built: order the nodes; for each, ask for its `gradients()`, hand each pair to `accumulate`,
+and `release()` the node, so that its memory can be used again while the walk goes on. A released node refuses to name its
+`targets()`; since the order is found before the first gradient moves, a refused pass changes nothing.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "backward", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def backward(tensor: Tensor, grad: Any = None) -> None:
+    """Fill `grad` of every Tensor that requires one and that `tensor` was computed from.
+
+    Args:
+        tensor: where to start, usually the loss.
+        grad: gradient to start with; may be left out for a single number, where it is 1.
+
+    Raises:
+        RuntimeError, ShapeError: see seed_gradient and Node.targets; nothing has changed then.
+
+    TODO: the walk.
+    APPROACH: 1. no node: accumulate the seed on the tensor itself  2. order the nodes  3. seed the root and walk
+    EXAMPLE:
+        >>> x = Tensor(3.0, requires_grad=True)
+        >>> backward(x * x + x)
+        >>> x.grad
+        array(7., dtype=float32)
+    HINT: the root's grad is the seed.
+    """
+    ### BEGIN SOLUTION
+    seed = seed_gradient(tensor, grad)
+    root = tensor._grad_fn
+    if root is None:
+        accumulate(tensor, seed)
+        return
+    nodes = topological_order(root)
+    root.grad = seed
+    for node in nodes:
+        for target, partial in node.gradients():
+            accumulate(target, partial)
+        node.release()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-backward", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_unit_backward():
+    """The example of the first page, shared values, a second call, and clear refusals."""
+    w, x, b = (Tensor(v, requires_grad=True) for v in (2.0, 3.0, -4.0))
+    loss = (w * x + b) ** 2
+    loss.backward()
+    got = [float(w.grad), float(x.grad), float(b.grad)]
+    check_close(got, [12, 8, 4], call="gradients of (w * x + b)^2 at w=2, x=3, b=-4", likely="compare with the drawing at the top")
+    check_raises(RuntimeError, loss.backward, call="loss.backward() a second time", mentions=["second time"], likely="release each node after its turn")
+    ### BEGIN HIDDEN TESTS
+    y = Tensor([1.0, 2.0], requires_grad=True)
+    e = y.exp()
+    (e * e + e).sum().backward()
+    expected = 2 * np.exp([2.0, 4.0]) + np.exp([1.0, 2.0])
+    check_close(y.grad, expected, call="y.grad of (e * e + e).sum(), e = y.exp()", likely="a shared node must wait for all its consumers")
+    y.backward(np.float32([1, 1]))
+    check_close(y.grad, expected + 1, call="y.backward(ones) on a Tensor that no operation made", likely="accumulate on the tensor itself")
+    check_raises(RuntimeError, (y * 2).backward, call="backward() on shape (2,)", mentions=["(2,)"])
+    check_raises(RuntimeError, Tensor(1.0).backward, call="backward() without a graph", mentions=["requires_grad"])
+    u = Tensor(1.0, requires_grad=True)
+    shared = u * 2
+    (shared * 3).backward()
+    check_raises(RuntimeError, (shared * 5).backward, call="backward() through a node that is used up", mentions=["second time"])
+    check_close(float(u.grad), 6.0, call="u.grad after the refused backward", likely="order all nodes before the first gradient moves")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_backward()
+
+# %% [markdown]
+r"""
+## Trust, but measure the slope
+
+How would you know that a rule is right? Nudge one input up and down by $\varepsilon$ and see how far the result moves:
+
+$$\frac{\partial f}{\partial x_i} \approx \frac{f(x + \varepsilon e_i) - f(x - \varepsilon e_i)}{2\varepsilon}$$
+
+The two-sided form errs by about $\varepsilon^2$, the one-sided one by $\varepsilon$. Smaller is better, until rounding takes over: in float64
+$\varepsilon = 10^{-6}$ is a good place to stand. This costs two evaluations *per input*, which is why nobody trains with it, and why
+everybody tests with it.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "numerical-gradient", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def numerical_gradient(function: Callable, x: np.ndarray, eps: float = 1e-6) -> np.ndarray:
+    """Measure the slope of function(x), a single number, in the direction of each element of x.
+
+    Args:
+        function: takes an array, returns a number.
+        x: float64 array; the same on return as before.
+        eps: size of the step.
+
+    Returns:
+        float64 array of the shape of x.
+
+    TODO: central differences, one element at a time.
+    APPROACH: 1. walk over np.ndindex(x.shape)  2. set x[i] to old + eps and old - eps  3. put the old value back
+    EXAMPLE:
+        >>> numerical_gradient(lambda x: (x**3).sum(), np.array([1.0, 2.0])).round(4)
+        array([ 3., 12.])
+    HINT: keep `old = x[i]` before you touch it.
+    """
+    ### BEGIN SOLUTION
+    slope = np.zeros(x.shape)
+    for i in np.ndindex(x.shape):
+        old = x[i]
+        x[i] = old + eps
+        up = function(x)
+        x[i] = old - eps
+        down = function(x)
+        x[i] = old
+        slope[i] = (up - down) / (2 * eps)
+    return slope
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-numerical-gradient", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_numerical_gradient():
+    """Slopes that are known on paper, and an input that comes back unchanged."""
+    x = np.array([[1.0, 2.0], [3.0, -1.0]])
+    check_close(numerical_gradient(lambda v: (v * v).sum(), x), 2 * x, call="numerical_gradient of sum of squares")
+    check_close(x, [[1.0, 2.0], [3.0, -1.0]], call="x after numerical_gradient", likely="put the old value back")
+    ### BEGIN HIDDEN TESTS
+    got = numerical_gradient(lambda v: float(v[0] * v[1]), np.array([3.0, 5.0]))
+    check_close(got, [5, 3], call="numerical_gradient of v[0] * v[1]", likely="one element moves at a time")
+    got = numerical_gradient(lambda v: float((v**3).sum()), np.array([2.0]), eps=0.1)
+    check_close(got, [12.01], call="numerical_gradient of v^3 at 2 with eps=0.1", likely="the one-sided difference gives 12.61; 2 * eps in the divisor")
+    check_close(numerical_gradient(lambda v: float(np.sin(v)), np.array(0.0)), 1.0, call="numerical_gradient of sin at 0, a 0-d array")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_numerical_gradient()
+
+
+# %%
+#| export
+def gradient_check(function: Callable, *arrays: Any, rtol: float = 1e-2, atol: float = 1e-3) -> None:
+    """Compare backward's gradients of function(*Tensors) with measured slopes, for every input.
+
+    The function runs in float32, so the step is large (0.01) and the comparison coarse: a wrong rule is off by far more.
+    Keep the inputs away from kinks (ReLU at 0, ties of max) by more than the step.
+
+    Args:
+        function: takes Tensors, returns a Tensor of any shape.
+        arrays: one array for each input.
+
+    Raises:
+        AssertionError: names the input and the first element that differs.
+
+    Example:
+        >>> gradient_check(lambda a, b: (a * b).exp(), [0.5, 1.0], [0.1, 0.2])
+    """
+    values = [np.array(x, dtype=np.float64) for x in arrays]
+    inputs = [Tensor(x, requires_grad=True) for x in values]
+    out = function(*inputs)
+    weights = np.random.default_rng(0).uniform(0.5, 1.5, size=out.shape)  # one number out of many outputs
+    out.backward(weights)
+    for k, (x, value) in enumerate(zip(inputs, values, strict=True)):
+
+        def loss(changed: np.ndarray, k: int = k) -> float:
+            with no_grad():
+                moved = [Tensor(changed if i == k else v) for i, v in enumerate(values)]
+                return float((function(*moved).numpy().astype(np.float64) * weights).sum())
+
+        measured = numerical_gradient(loss, value, eps=1e-2)
+        got = np.zeros(value.shape) if x.grad is None else x.grad
+        wrong = np.argwhere(~np.isclose(got, measured, rtol=rtol, atol=atol))
+        if len(wrong):
+            at = tuple(int(i) for i in wrong[0])
+            raise AssertionError(f"input {k}, element {at}: backward gives {got[at]:.6g}, the measured slope is {measured[at]:.6g}.")
+
+
+# %% [markdown]
+r"""
+## Operations of your own
+
+From the next module on you will write operations whose derivative belongs right beside them: a convolution, an attention head. `Function`
+is the place, with PyTorch's contract: `forward` leaves what it needs on `ctx`, `backward` takes the gradient of the output and returns one
+gradient per input. Unlike a table of rules, it can share work between the inputs.
+"""
+
+# %%
+#| export
+class Context:
+    """What a Function's forward leaves for its backward: any attribute that you set.
+
+    needs_input_grad: for each input, whether its gradient is wanted; backward may return None for the others.
+    """
+
+    def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
+        self.needs_input_grad = needs_input_grad
+
+
+class FunctionNode(Node):
+    """A node whose gradients come from one call of a Function's backward."""
+
+    __slots__ = ("context", "function")
+
+    def gradients(self) -> list[tuple[Any, np.ndarray]]:
+        """Apply the chain rule once: a (target, gradient) pair for each edge."""
+        g = self.grad
+        partials = self.function.backward(self.context, g)
+        if not isinstance(partials, tuple):
+            partials = (partials,)
+        pairs, taken = [], set()
+        for target, shape, position, _ in self.edges:
+            partial = partials[position]
+            if partial is None:
+                continue
+            if id(partial) in taken:
+                partial = partial.copy()  # the same array for two inputs: each gets its own
+            taken.add(id(partial))
+            pairs.append((target, fit(partial, g, shape, target)))
+        return pairs
+
+    def release(self) -> None:
+        """Forget everything that was kept for the backward pass."""
+        super().release()
+        self.context = None
+
+
+class Function:
+    """An operation with its own backward; subclass it and call `apply`.
+
+    Example:
+        >>> class Cube(Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         ctx.x = x
+        ...         return x * x * x
+        ...     @staticmethod
+        ...     def backward(ctx, g):
+        ...         return g * 3 * ctx.x * ctx.x
+        >>> x = Tensor(2.0, requires_grad=True)
+        >>> Cube.apply(x).backward()
+        >>> x.grad
+        array(12., dtype=float32)
+    """
+
+    @staticmethod
+    def forward(ctx: Context, *arrays: np.ndarray, **options: Any) -> np.ndarray:
+        """Compute the result from float32 arrays."""
+        raise NotImplementedError("a Function needs a forward(ctx, ...)")
+
+    @staticmethod
+    def backward(ctx: Context, g: np.ndarray) -> Any:
+        """Return the gradient for each input, None where there is none; arrays in ctx may be overwritten."""
+        raise NotImplementedError("a Function needs a backward(ctx, g)")
+
+    @classmethod
+    def apply(cls, *inputs: Any, **options: Any) -> Tensor:
+        """Run forward on the inputs' arrays and leave a node on the result."""
+        arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
+        needs = tuple(isinstance(x, Tensor) and x.requires_grad and engine.enabled for x in inputs)
+        context = Context(needs)
+        out = wrap(cls.forward(context, *arrays, **options))
+        if any(needs):
+            edges = [(x._grad_fn or x, x.shape, i, ()) for i, x in enumerate(inputs) if needs[i]]
+            holds = [freeze(x._data) for x in inputs if isinstance(x, Tensor) and x._grad_fn is None]
+            node = FunctionNode(cls.__name__, edges, holds)
+            node.function, node.context = cls, context
+            attach(out, node)
+        return out
+
+
+# %% [markdown]
+r"""
+## Measure: what does the graph cost?
+
+Three predictions. A training step runs forward, backward and an update: how many times the cost of a forward pass will it be? (Count matrix
+products: the forward has one per layer.) How much memory does the graph of a deep network hold, against the same pass under `no_grad`? And a
+loss composed of five small operations against the fused one: what does fusing save?
+"""
+
+
+# %%
+def analyze_backward():
+    """Time of forward and of forward + backward, and peak memory, for MLPs of growing depth."""
+    from tinytorch.core.layers import Linear
+
+    depths, rng = [1, 2, 4, 8, 16], np.random.default_rng(0)
+    x = Tensor(rng.normal(size=(256, 256)))
+    ratio, kept, bare = [], [], []
+    for depth in depths:
+        layers = [Linear(256, 256) for _ in range(depth)]
+
+        def forward(layers=layers):
+            h = x
+            for layer in layers:
+                h = relu(layer(h))
+            return h.mean()
+
+        def step(forward=forward):
+            forward().backward()
+
+        def quiet(forward=forward):
+            with no_grad():
+                forward()
+
+        ratio.append(bench(step, samples=7).median_ms / bench(quiet, samples=7).median_ms)
+        kept.append(peak_bytes(forward) / 2**20)
+        bare.append(peak_bytes(quiet) / 2**20)
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+    left.plot(depths, ratio, "o-")
+    left.axhline(3, linestyle="--", color="grey")
+    left.set(xlabel="layers", ylabel="(forward + backward) / forward", title="Time", ylim=(0, None))
+    right.plot(depths, kept, "o-", label="recorded")
+    right.plot(depths, bare, "s--", label="no_grad")
+    right.set(xlabel="layers", ylabel="peak memory [MiB]", title="Memory of one forward pass")
+    right.legend()
+    print(f"16 layers: {ratio[-1]:.2f} times a forward pass; {kept[-1]:.1f} MiB recorded, {bare[-1]:.1f} MiB under no_grad")
+    show(fig, alt="Left: forward and backward take about three times a forward pass at every depth. Right: recorded memory grows with depth, no_grad memory does not")
+
+
+if __name__ == "__main__":
+    analyze_backward()
+
+
+# %%
+def composed_cross_entropy(logits: Tensor, labels: np.ndarray) -> Tensor:
+    """The same loss from five recorded operations, without the shift that keeps it from overflowing."""
+    e = logits.exp()
+    p = e / e.sum(axis=-1, keepdims=True)
+    return -p[np.arange(len(labels)), labels].log().mean()
+
+
+def analyze_fusing():
+    """Forward + backward of the composed and of the fused loss, and the price of recording one small operation."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, size=64)
+    logits = Tensor(rng.normal(size=(64, 10)), requires_grad=True)
+    composed = bench(lambda: composed_cross_entropy(logits, labels).backward()).median_ms
+    fused = bench(lambda: cross_entropy(logits, labels).backward()).median_ms
+    a, b = Tensor(np.ones(4), requires_grad=True), Tensor(np.ones(4))
+    recorded = bench(lambda: a * b).median_ms
+    plain = bench(lambda: b * b).median_ms
+    numpy_only = bench(lambda array=np.ones(4, np.float32): array * array).median_ms
+    print(f"cross-entropy on (64, 10), forward + backward: composed {composed * 1e3:.0f} us, fused {fused * 1e3:.0f} us")
+    print(f"a * b on 4 elements: NumPy {numpy_only * 1e3:.2f} us, as a Tensor {plain * 1e3:.2f} us, recorded {recorded * 1e3:.2f} us")
+
+
+if __name__ == "__main__":
+    analyze_fusing()
+
+# %% [markdown]
+r"""
+Forward has one matrix product per layer, backward two (one for the weights, one for the input), so a step costs about three forward passes however
+deep the network is: the *cheap gradient principle* (Griewank and Walther, *Evaluating Derivatives*, 2008). Memory is the true price. Without a graph
+a layer's output can be dropped when the next one is done; with it, everything waits for the walk back. Training large models is
+mostly the art of paying less of it: recomputing instead of keeping (Chen et al., *Training deep nets with sublinear memory cost*, 2016), or keeping smaller numbers.
+
+Fusing saves calls, nodes and temporaries, not arithmetic. At this size the calls are everything: PyTorch's compiler earns its living
+by fusing for you.
+"""
+
+# %% [markdown]
+r"""
+## The whole module
+
+A network learns to read the digits by plain gradient descent, and nobody writes a derivative for it. Here is the model; the test does the rest.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "digits-mlp", "locked": true, "schema_version": 3, "solution": false, "task": false}
+from tinytorch.core.layers import Linear, Module
+
+
+class DigitsMLP(Module):
+    """64 pixels, 32 hidden units, 10 classes."""
+
+    def __init__(self):
+        self.hidden = Linear(64, 32)
+        self.output = Linear(32, 10)
+
+    def forward(self, x):
+        h = relu(self.hidden(x))  # (B, 64) -> (B, 32)
+        return self.output(h)  # (B, 32) -> (B, 10)
+
+
+def train_digits(steps: int, lr: float, seed: int) -> tuple[list[float], float]:
+    """Train on the first 1,400 digits; return the loss of each step and the share of the others read correctly."""
+    from tinytorch.core.tensor import manual_seed
+
+    manual_seed(seed)
+    pixels, labels = load_digits()
+    model = DigitsMLP()
+    losses = []
+    for _ in range(steps):
+        loss = cross_entropy(model(Tensor(pixels[:1400])), labels[:1400])
+        loss.backward()
+        losses.append(loss.item())
+        for parameter in model.parameters():
+            parameter.data -= np.float32(lr) * parameter.grad
+            parameter.zero_grad()
+    with no_grad():
+        guesses = model(Tensor(pixels[1400:])).argmax(axis=1)
+    return losses, float((guesses == labels[1400:]).mean())
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-module-autograd", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_module():
+    """Gradients of a whole model agree with measured slopes, and descent along them learns real digits."""
+    rng = np.random.default_rng(7)
+    x, w, b = rng.normal(size=(5, 4)), rng.normal(size=(3, 4)), rng.normal(size=3)
+    target = [0, 2, 1, 1, 0]
+    gradient_check(lambda x, w, b: cross_entropy(tanh(linear(x, w, b)), target), x, w, b)
+    losses, right = train_digits(steps=150, lr=0.5, seed=0)
+    check_equal(losses[-1] < 0.3 * losses[0], True, call=f"loss after 150 steps ({losses[-1]:.3f}) is below 0.3 of the first ({losses[0]:.3f})")
+    check_equal(right > 0.85, True, call=f"share of new digits read correctly, {right:.3f}, is above 0.85")
+    ### BEGIN HIDDEN TESTS
+    a, b = rng.uniform(0.5, 1.5, size=(2, 3)), rng.uniform(0.5, 1.5, size=(3,))
+    gradient_check(lambda a, b: (a / b).sum(axis=1, keepdims=True) * a + softmax(a * b, axis=0), a, b)
+    gradient_check(lambda a, b: (a @ b.reshape(3, 1)).mean() + sigmoid(a).max(axis=1).sum(), a + np.arange(3), b)
+    with no_grad():
+        y = Tensor([1.0], requires_grad=True) * 2
+    check_equal(y.requires_grad, False, call="(x * 2).requires_grad under no_grad()")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_module()
+
+# %% [markdown]
+r"""
+**Question.** Your graph frees each node as the walk passes it. A friend proposes to keep all of them, so that `backward` can be called twice. What does
+it cost during one training step of a deep network, and what would you offer your friend instead?
+"""
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "q-release", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
+r"""
+While the walk goes back, gradients grow and saved values shrink; released nodes make room for the gradients, so the peak stays near that of the
+forward pass. Keeping every node adds both, up to twice the memory. Two losses can be added before one backward, which gives the same gradients
+because differentiation is linear; or the forward pass can be run again.
+"""
+
+# %% [markdown]
+r"""
+**To think about.** `relu_x` needs only a yes or no per element, but `out` is kept as 4 bytes. Who else keeps it anyway?
+
+Gradients tell you the direction. How far to go, and whether to trust yesterday's direction too, is the subject of **Module 06: Optimizers**.
+"""
