@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 MAX_BYTES = 5 * 1024 * 1024
+REFUSED = "refused"  # key under which `tito collect` notes why it did not copy a file
 
 
 class Unreadable(Exception):
@@ -87,6 +88,8 @@ def parse_submission(data: bytes) -> Submission:
         raise Unreadable("the file is not a notebook: its content is not valid JSON") from None
     if not isinstance(notebook, dict):
         raise Unreadable("the file is JSON, but not a notebook")
+    if REFUSED in notebook and "cells" not in notebook:
+        raise Unreadable(_as_text(notebook[REFUSED])[:200])
     raw = _raw_cells(notebook, repairs)
     cells = tuple(_cell(entry) for entry in raw if isinstance(entry, dict))
     if len(cells) < len(raw):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import nbformat
 from nbformat.notebooknode import NotebookNode
-from nbgrader.utils import compute_checksum
 
 from tito.errors import CourseError
 
@@ -53,8 +52,8 @@ class Skeleton:
             managed = cell.metadata.get("nbgrader")
             if managed and managed.get("solution"):
                 cell.source, cell.metadata = shown.source, copy.deepcopy(shown.metadata)
-            elif managed:
-                managed["checksum"] = compute_checksum(cell)
+            elif managed and full is not released:
+                managed["checksum"] = _checksum(cell)
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
         pairs = zip(self._notebook.cells, released.cells, strict=True)
@@ -95,6 +94,12 @@ def defined_names(source: str) -> frozenset[str]:
         elif isinstance(node, ast.Assign):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
     return frozenset(names)
+
+
+def _checksum(cell: NotebookNode) -> str:
+    from nbgrader.utils import compute_checksum  # only where grades are stored: students need no nbgrader
+
+    return str(compute_checksum(cell))
 
 
 def _slot(index: int, cell: NotebookNode, shown: str) -> Slot:
