@@ -11,7 +11,19 @@ from typing import Any
 PARTS: dict[str, tuple[str, str]] = {}
 
 PACKAGE = Path(__file__).parent
-BROKEN = (AttributeError, ImportError, LookupError, NameError, RuntimeError, SyntaxError, TypeError, ValueError)
+BROKEN = (  # what a module in the making raises
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 
 
 class NotBuiltYet:

@@ -28,7 +28,7 @@ def lint(modules: ModuleNames = None) -> None:
             line = f"{module.source}:{finding.line}: {finding.rule}: {kind}{finding.message}"
             out().print(line, markup=False)
     _print_shares(course, chosen)
-    out().print(f"{len(chosen)} sources, {errors} errors")
+    out().print(f"sources: {len(chosen)}, errors: {errors}")
     if errors:
         raise typer.Exit(1)
 
