@@ -122,18 +122,17 @@ def op(forward: Callable) -> Callable:
     derivative (module 05). NumPy's complaints about shapes are put into words.
     """
     code = forward.__code__
-    names = code.co_varnames[: code.co_argcount]
 
     def apply(*inputs: Any, **options: Any) -> "Tensor":
-        for option, value in options.items():
-            if isinstance(value, Tensor):
-                raise TypeError(f"{forward.__name__}: pass the Tensor `{option}` by position, not by name.")
+        if options and any(isinstance(value, Tensor) for value in options.values()):
+            raise TypeError(f"{forward.__name__}: pass Tensors by position, not by name.")
         arrays = []
         tracked = False
         for x in inputs:
             if isinstance(x, Tensor):
                 arrays.append(x._data)
-                tracked = tracked or x.requires_grad
+                if x.requires_grad:
+                    tracked = True
             else:
                 arrays.append(x)
         try:
@@ -142,7 +141,9 @@ def op(forward: Callable) -> Callable:
             raise
         except ValueError as error:
             raise ShapeError(explain_shapes(forward.__name__, arrays, error)) from None
-        result, saved = result if type(result) is tuple else (result, None)
+        saved = None
+        if type(result) is tuple:
+            result, saved = result
         out = wrap(result)
         if tracked and _engine is not None:
             _engine.record(apply, out, inputs, arrays, options, saved)
@@ -151,8 +152,10 @@ def op(forward: Callable) -> Callable:
     apply.__name__ = forward.__name__
     apply.__doc__ = forward.__doc__
     apply.__wrapped__ = forward
-    apply.names = names
-    apply.defaults = dict(zip(reversed(names), reversed(forward.__defaults__ or ()), strict=False))
+    apply.names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]  # the parameters, in order
+    apply.takes = code.co_argcount  # how many of them may be given by position
+    apply.defaults = dict(zip(reversed(apply.names[: apply.takes]), reversed(forward.__defaults__ or ()), strict=False))
+    apply.defaults |= forward.__kwdefaults__ or {}
     return apply
 
 
