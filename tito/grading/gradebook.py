@@ -39,10 +39,11 @@ def open_gradebook(course: Course) -> Gradebook:
     programs = str(Path(sys.executable).parent)
     if programs not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])
-    return Gradebook(_url(course), COURSE_NAME)
+    return Gradebook(gradebook_url(course), COURSE_NAME)
 
 
-def _url(course: Course) -> str:
+def gradebook_url(course: Course) -> str:
+    """Where nbgrader finds the database."""
     return f"sqlite:///{course.gradebook}"
 
 
@@ -84,7 +85,7 @@ def record(course: Course, module: Module, student: str, notebook: NotebookNode)
         warnings.simplefilter("ignore", SAWarning)  # nbgrader's own code sets them off
         gradebook.update_or_create_student(student)
         gradebook.update_or_create_submission(module.folder, student, **facts)
-    names = {"notebook": module.name, "assignment": module.folder, "student": student, "db_url": _url(course)}
+    names = {"notebook": module.name, "assignment": module.folder, "student": student, "db_url": gradebook_url(course)}
     for step in (SaveAutoGrades(), AssignLatePenalties()):
         step.log.setLevel(logging.ERROR)
         step.preprocess(notebook, {"nbgrader": names})
