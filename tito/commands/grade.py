@@ -1,0 +1,62 @@
+"""`tito grade`: run submissions and store their scores."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tito.commands import INSTRUCTOR, ModuleNames, chosen_modules
+from tito.course import Course
+from tito.errors import CourseError
+from tito.registry import Module
+
+if TYPE_CHECKING:
+    from tito.grading.journal import Entry
+
+
+def register(app: typer.Typer) -> None:
+    """Add `tito grade`."""
+    app.command("grade", rich_help_panel=INSTRUCTOR)(grade)
+
+
+def grade(
+    modules: ModuleNames = None,
+    student: Annotated[str | None, typer.Option("--student", help="Grade only this student.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Submissions at a time.")] = 2,
+) -> None:
+    """Grade what was collected; what is graded already is not run again, so an interrupted run can just be repeated."""
+    from tito.console import out
+    from tito.course import find_course
+    from tito.grading.grade import require_submissions
+
+    course = find_course()
+    work = {
+        module: require_submissions(course, module, student if modules else None) for module in chosen_modules(modules)
+    }
+    work = {m: [s for s in names if student in (None, s)] for m, names in work.items()}
+    work = {module: students for module, students in work.items() if students}
+    if not work:
+        whose = f" by '{student}'" if student else ""
+        raise CourseError(f"There is no submission{whose} to grade.", "Run 'tito collect INBOX' first.")
+    entries = _run(course, work, student, jobs)
+    for entry in sorted(entries, key=lambda e: (e.module, e.student)):
+        out().print(f"{entry.module:<16} {entry.student:<24} {entry.status}", markup=False)
+        for note in entry.notes:
+            out().print(f"    {note}", markup=False)
+    out().print("Next: tito report, tito feedback")
+
+
+def _run(course: Course, work: dict[Module, list[str]], student: str | None, jobs: int) -> "list[Entry]":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from tito.console import err
+    from tito.grading.grade import grade_module
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    entries = []
+    with Progress(*columns, console=err(), transient=True) as progress:
+        for module, students in work.items():
+            task = progress.add_task(module.folder, total=len(students))
+            for entry in grade_module(course, module, student, jobs):
+                entries.append(entry)
+                progress.advance(task)
+    return entries

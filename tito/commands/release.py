@@ -1,0 +1,34 @@
+"""`tito release`: notebooks without answers, and the student kit."""
+
+import typer
+
+from tito.commands import INSTRUCTOR, ModuleNames, chosen_modules
+from tito.errors import CourseError
+
+
+def register(app: typer.Typer) -> None:
+    """Add `tito release`."""
+    app.command("release", rich_help_panel=INSTRUCTOR)(release)
+
+
+def release(modules: ModuleNames = None) -> None:
+    """Make the notebooks that students receive, and pack the student kit."""
+    from tito.build import notebook_path
+    from tito.console import out
+    from tito.course import find_course
+    from tito.kit import make_kit
+    from tito.release import release_modules
+
+    course = find_course()
+    chosen = chosen_modules(modules)
+    if not modules:
+        chosen = [module for module in chosen if notebook_path(course, module).is_file()]
+        if not chosen:
+            raise CourseError("No notebook has been built yet.", "Run 'tito build' first.")
+    release_modules(course, chosen)
+    for module in chosen:
+        out().print(f"released {course.release.name}/{module.folder}/{module.name}.ipynb")
+    archive = make_kit(course)
+    out().print(
+        f"packed {archive.relative_to(course.root).as_posix()} ({archive.stat().st_size / 1e6:.1f} MB), no answer in it"
+    )
