@@ -53,7 +53,9 @@ def imported_names(tree: ast.AST) -> list[tuple[str, int]]:
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            parent = "." * node.level + (node.module or "") + "." if isinstance(node, ast.ImportFrom) else ""
+            parent = ""
+            if isinstance(node, ast.ImportFrom):
+                parent = "." * node.level + (f"{node.module}." if node.module else "")
             found += [(parent + alias.name, node.lineno) for alias in node.names]
     return found
 

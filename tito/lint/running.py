@@ -32,7 +32,7 @@ def import_is_quiet(source: Source) -> Iterator[Finding]:
     if done.returncode:
         yield Finding(1, "import-is-quiet", f"importing it fails: {printed[-1] if printed else 'no message'}")
     elif printed:
-        yield Finding(1, "import-is-quiet", f"importing it prints: {printed[0][:80]}")
+        yield Finding(1, "import-is-quiet", f"importing it prints: {printed[0][:200]}")
 
 
 RULES = (import_is_quiet,)

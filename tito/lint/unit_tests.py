@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 
 from tito.lint.source import Finding, Source, line_of, region
 from tito.syntax import is_main_guard, public_names
@@ -29,7 +30,7 @@ def unit_test_name(source: Source) -> Iterator[Finding]:
 def unit_test_called(source: Source) -> Iterator[Finding]:
     """A test runs right under itself, and only in a script or notebook."""
     for cell, tree in source.code_cells:
-        for node, below in zip(tree.body, [*tree.body[1:], None], strict=True):
+        for node, below in pairwise([*tree.body, None]):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not _calls(below, node.name):
                 message = f"put 'if __name__ == \"__main__\": {node.name}()' right under {node.name}"
                 yield Finding(line_of(cell, node.lineno), "unit-test-called", message)
