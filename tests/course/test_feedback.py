@@ -35,7 +35,8 @@ for shown in (
 def shift(x, by):
     return np.full_like(x, 2.0)
 """,
-    "q-float32": "<script>alert(7)</script> [x](javascript:alert(8)) <p onclick='alert(9)'>text</p>\\n<style>*{display:none}</style>",
+    "q-float32": "<script>alert(7)</script> [x](javascript:alert(8)) <p onclick='alert(9)'>text</p>\n"
+    "<style>*{display:none}</style>\n\n[y](data:text/html,<script>alert(11)</script>)",
 }
 HIDDEN = ["hidden_rows", "np.zeros((2, 2)), 7.0", "reshape(2, 3)"]
 
