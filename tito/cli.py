@@ -49,6 +49,8 @@ def register_commands() -> None:
 
 def main() -> None:
     """Run the command line; a person's mistake ends with exit code 2 and no traceback."""
+    # jsonschema spends 1.4 s on a grammar of internationalised web addresses, when it is there; notebooks hold none
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     register_commands()
     try:
         app(prog_name="tito")

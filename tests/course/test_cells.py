@@ -1,6 +1,7 @@
 """Reading sources and notebooks into cells."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,12 @@ import pytest
 from tito.cells import read_cells
 from tito.errors import CourseError
 
-SAMPLE = Path(__file__).with_name("sample_dev.py")
+SAMPLE = Path(__file__).with_name("sample_source.txt")
+
+
+@pytest.fixture
+def source(tmp_path) -> Path:
+    return Path(shutil.copyfile(SAMPLE, tmp_path / "sample_dev.py"))
 
 
 def notebook(tmp_path: Path, *cells: dict) -> Path:
@@ -17,31 +23,31 @@ def notebook(tmp_path: Path, *cells: dict) -> Path:
     return path
 
 
-def test_a_source_becomes_numbered_cells_with_their_lines():
-    cells = read_cells(SAMPLE)
-    lines = SAMPLE.read_text().splitlines()
+def test_a_source_becomes_numbered_cells_with_their_lines(source):
+    cells = read_cells(source)
+    lines = source.read_text().splitlines()
     assert [cell.number for cell in cells] == list(range(1, 11))
     assert [cell.kind for cell in cells[:5]] == ["markdown", "code", "code", "markdown", "code"]
     for cell in cells:
         assert cell.source.splitlines()[0] == lines[cell.line - 1]
 
 
-def test_metadata_is_nbgraders_and_free_of_jupytexts_own():
-    cells = {cell.grade_id: cell for cell in read_cells(SAMPLE)}
+def test_metadata_is_nbgraders_and_free_of_jupytexts_own(source):
+    cells = {cell.grade_id: cell for cell in read_cells(source)}
     assert cells["relu"].nbgrader["solution"] is True
     assert set(cells["relu"].metadata) == {"nbgrader"}
     assert all("lines_to_next_cell" not in cell.metadata for cell in cells.values())
     assert all("cell_marker" not in cell.metadata for cell in cells.values())
 
 
-def test_directives_are_the_first_lines_of_a_code_cell():
-    cells = read_cells(SAMPLE)
+def test_directives_are_the_first_lines_of_a_code_cell(source):
+    cells = read_cells(source)
     assert cells[1].directives == [("default_exp", "core.activations"), ("export", "")]
     assert [cell.number for cell in cells if cell.exported] == [2, 5, 7]
 
 
-def test_a_cell_is_called_by_its_grade_id_or_its_number():
-    cells = read_cells(SAMPLE)
+def test_a_cell_is_called_by_its_grade_id_or_its_number(source):
+    cells = read_cells(source)
     assert cells[4].name == "'relu'"
     assert cells[1].name == "2"
     assert cells[4].where(3) == f"cell 'relu', line 3 (line {cells[4].line + 2} of the file)"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SAMPLE = Path(__file__).with_name("sample_dev.py")
+SAMPLE = Path(__file__).with_name("sample_source.txt")
 
 
 def tito(*words: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess:

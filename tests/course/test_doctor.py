@@ -12,7 +12,7 @@ from tito.course import Course
 from tito.export import export
 from tito.registry import Module
 
-SAMPLE = Path(__file__).with_name("sample_dev.py")
+SAMPLE = Path(__file__).with_name("sample_source.txt")
 ROW = Module(2, "activations", "core.activations", (), 10, 2, "a sample")
 
 

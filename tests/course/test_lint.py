@@ -11,7 +11,7 @@ from tito.lint.shares import shares
 from tito.lint.source import Finding, read_source
 from tito.registry import Module
 
-SAMPLE = Path(__file__).with_name("sample_dev.py")
+SAMPLE = Path(__file__).with_name("sample_source.txt")
 ROW = Module(2, "activations", "core.activations", (1,), 10, 2, "a sample")
 STATIC = [rule for rule in RULES if rule is not import_is_quiet]
 TENSOR = "class Tensor:\n    def __init__(self, data): self.data = data\n"
