@@ -17,7 +17,7 @@ r"""
 A network cannot improve until somebody tells it how wrong it is, in one number. Today you write that number for quantities,
 for classes and for yes or no, and find out why the obvious formulas fail in the cases that matter most.
 
-**Needs** `Tensor` (01), `Module` (03) | **Exports** `tinytorch.core.losses` | **About** 2 hours | **Points** 45
+**Needs** `Tensor` (01), `sigmoid` (02), `Module` (03) | **Exports** `tinytorch.core.losses` | **About** 2 hours | **Points** 45
 """
 
 # %%
@@ -33,6 +33,7 @@ from tinytorch.core.tensor import ShapeError, Tensor, op
 # %%
 import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
 
+from tinytorch.core.activations import sigmoid
 from tito.lab import bench, check_close, check_equal, check_raises, load_digits, peak_bytes, show
 
 # %% [markdown]
@@ -411,7 +412,7 @@ loss pulls harder at $z = -8$, where the model is sure and wrong? Guess both slo
 def analyze_slopes():
     """Squared error and surprise against the lead of the true class, and their slopes by differences."""
     z = np.linspace(-10, 10, 401)
-    p = 1 / (1 + np.exp(-z))
+    p = sigmoid(Tensor(z)).data
     curves = {"squared error": (1 - p) ** 2, "surprise": -np.log(p)}
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
     for style, (name, loss) in zip(("--", "-"), curves.items(), strict=True):
