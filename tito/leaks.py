@@ -139,8 +139,16 @@ def read_texts(folder: Path) -> Iterator[tuple[Path, str]]:
             continue
         for cell in json.loads(text)["cells"]:
             yield path, "".join(cell["source"])
-            if cell.get("outputs"):
-                yield path, json.dumps(cell["outputs"], indent=0)
+            yield path, "\n".join(_strings(cell.get("outputs", [])))
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Every text inside a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _strings(inner)
 
 
 def find_leaks(secrets: Secrets, texts: Iterable[tuple[Path, str]]) -> list[Leak]:

@@ -1,5 +1,6 @@
 """Make the notebooks that students receive: nbgrader removes answers and hidden tests, the leak check looks again."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def release_modules(course: Course, modules: Sequence[Module]) -> None:
     for module in modules:
         result = api.generate_assignment(module.folder, force=True, create=True)
         if not result["success"]:
-            raise CourseError(f"nbgrader could not release {module.folder}: {_reason(result)}", _cure(result, module))
+            raise CourseError(f"nbgrader could not release {module.folder}: {_reason(result)}.", _cure(result, module))
     check_public(gather_secrets(course, modules), [course.release / module.folder for module in modules])
 
 
@@ -61,8 +62,9 @@ def check_public(secrets: Secrets, folders: Sequence[Path]) -> None:
 
 
 def _reason(result: dict[str, object]) -> str:
-    lines = str(result.get("error") or result.get("log") or "no reason given").strip().splitlines()
-    return lines[-1].removeprefix("RuntimeError: ").strip()[:300]
+    text = f"{result.get('error') or ''}\n{result.get('log') or ''}"
+    errors = re.findall(r"^\s*\w+(?:Error|Exception): (.+)$", text, flags=re.MULTILINE)
+    return errors[-1][:300].rstrip(".") if errors else "it gave no reason"
 
 
 def _cure(result: dict[str, object], module: Module) -> str:

@@ -29,11 +29,12 @@ def grade(
     from tito.grading.grade import require_submissions
 
     course = find_course()
-    work = {
-        module: require_submissions(course, module, student if modules else None) for module in chosen_modules(modules)
-    }
-    work = {m: [s for s in names if student in (None, s)] for m, names in work.items()}
-    work = {module: students for module, students in work.items() if students}
+    work = []
+    for module in chosen_modules(modules):
+        named = require_submissions(course, module, student if modules else None)
+        count = sum(student in (None, one) for one in named)
+        if count:
+            work.append((module, count))
     if not work:
         whose = f" by '{student}'" if student else ""
         raise CourseError(f"There is no submission{whose} to grade.", "Run 'tito collect INBOX' first.")
@@ -45,7 +46,7 @@ def grade(
     out().print("Next: tito report, tito feedback")
 
 
-def _run(course: Course, work: dict[Module, list[str]], student: str | None, jobs: int) -> "list[Entry]":
+def _run(course: Course, work: list[tuple[Module, int]], student: str | None, jobs: int) -> "list[Entry]":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from tito.console import err
@@ -54,8 +55,8 @@ def _run(course: Course, work: dict[Module, list[str]], student: str | None, job
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     entries = []
     with Progress(*columns, console=err(), transient=True) as progress:
-        for module, students in work.items():
-            task = progress.add_task(module.folder, total=len(students))
+        for module, count in work:
+            task = progress.add_task(module.folder, total=count)
             for entry in grade_module(course, module, student, jobs):
                 entries.append(entry)
                 progress.advance(task)

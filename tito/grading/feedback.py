@@ -41,10 +41,13 @@ SHORTEST_SECRET = 8  # characters; shorter lines such as "else:" tell nothing
 
 def write_feedback(course: Course, module: Module, student: str | None = None) -> Iterator[Path]:
     """Write `feedback/STUDENT/NN_name/name.html` for everyone graded, or for one student; yields each path."""
+    entries = [entry for entry in read_journal(course.state) if entry.module == module.folder]
+    if not entries:
+        return
     released = nbformat.read(course.release / module.folder / f"{module.name}.ipynb", as_version=4)
     full = nbformat.read(course.source / module.folder / f"{module.name}.ipynb", as_version=4)
-    for entry in read_journal(course.state):
-        if entry.module != module.folder or student not in (None, entry.student):
+    for entry in entries:
+        if student not in (None, entry.student):
             continue
         path = course.feedback / entry.student / module.folder / f"{module.name}.html"
         write_atomic(path, _page(course, module, entry, full, released))
