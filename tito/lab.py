@@ -32,8 +32,19 @@ def _message(call: str, expected: str, got: str, differs: str, likely: str, next
     return "\n".join(["", *lines, f"  next      {next_step}"])
 
 
+def _answer(got: Any, call: str, expected: str, likely: str, next_step: str) -> Any:
+    """The value under test; a function without arguments is called, and an error in it is the finding."""
+    if not callable(got):
+        return got
+    try:
+        return got()
+    except Exception as raised:  # noqa: BLE001 - whatever the code under test raises is reported as its answer
+        answer = f"{type(raised).__name__}: {raised}"
+        raise AssertionError(_message(call, expected, answer[:200], "", likely, next_step)) from raised
+
+
 def check_close(
-    got: ArrayLike,
+    got: ArrayLike | Callable[[], ArrayLike],
     expected: ArrayLike,
     *,
     call: str,
@@ -45,7 +56,8 @@ def check_close(
     """Compare numbers, and explain a difference in at most twelve lines.
 
     Args:
-        got: what the code under test returned: a number, a list or an array (a Tensor's `.data`).
+        got: what the code under test returned: a number, a list or an array (a Tensor's `.data`); or a function
+            without arguments that makes the call, where an error is likely: it is then explained like a wrong value.
         expected: the right values; its shape must match exactly.
         call: the call as a student would type it.
         likely: the most likely cause of a difference.
@@ -59,6 +71,7 @@ def check_close(
         >>> check_close([1.0, 2.0], [1.0, 2.0], call="f(x)")
     """
     want = np.asarray(expected)
+    got = _answer(got, call, _brief(want), likely, next_step)
     if isinstance(got, memoryview):
         raise AssertionError(
             _message(call, _brief(want), "an array's buffer", "", "the function returned an array", "return a Tensor")
@@ -86,6 +99,7 @@ def check_equal(got: Any, expected: Any, *, call: str, likely: str = "", next_st
     Example:
         >>> check_equal((2, 3), (2, 3), call="x.shape")
     """
+    got = _answer(got, call, repr(expected), likely, next_step)
     if type(got) is not type(expected) or got != expected:
         raise AssertionError(_message(call, repr(expected), f"{got!r:.200}", "", likely, next_step))
 

@@ -6,8 +6,7 @@
 #| export
 def broadcast_shape(a, b):
     width = max(len(a), len(b))
-    a, b = (1,) * (width - len(a)) + a, (1,) * (width - len(b)) + b
-    for m, n in zip(a, b):
-        if m != n and 1 not in (m, n):
-            raise ShapeError(f"shapes {a} and {b} do not broadcast")
-    return tuple(max(m, n) for m, n in zip(a, b))
+    pairs = list(zip((1,) * (width - len(a)) + a, (1,) * (width - len(b)) + b))
+    if any(m != n and 1 not in (m, n) for m, n in pairs):
+        raise ShapeError(f"shapes {a} and {b} do not broadcast")
+    return tuple(max(m, n) for m, n in pairs)

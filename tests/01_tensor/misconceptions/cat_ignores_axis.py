@@ -1,5 +1,5 @@
 """Blocks are always put one under the other."""
-# loses: test-cat-arrays, test-module-tensor
+# loses: test-cat-arrays
 # says: `axis` is ignored
 
 # %% cat-arrays

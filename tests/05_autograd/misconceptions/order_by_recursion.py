@@ -1,0 +1,18 @@
+"""A graph is walked by a function that calls itself."""
+# loses: test-topological-order
+# says: RecursionError
+
+# %% topological-order
+#| export
+def topological_order(root):
+    order, seen = [], set()
+
+    def visit(node):
+        if node not in seen:
+            seen.add(node)
+            for child in node.targets():
+                visit(child)
+            order.append(node)
+
+    visit(root)
+    return order[::-1]
