@@ -69,7 +69,7 @@ a thought:
 #| export
 FLOAT32 = np.dtype(np.float32)
 
-new = object.__new__  # makes a Tensor without running __init__, which would copy
+_new = object.__new__  # makes a Tensor without running __init__, which would copy
 _engine: Any = None  # module 05 puts its autograd engine here
 
 
@@ -172,7 +172,7 @@ def wrap(array: Any) -> "Tensor":
     """Make a Tensor around an array that nobody else uses, without copying it."""
     if type(array) is not np.ndarray or array.dtype is not FLOAT32:
         array = np.asarray(array, dtype=np.float32)
-    out = new(Tensor)
+    out = _new(Tensor)
     out._data = array
     out.grad = None
     out.requires_grad = False

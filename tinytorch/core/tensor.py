@@ -73,6 +73,7 @@ import numpy as np
 # From cell 5.
 FLOAT32 = np.dtype(np.float32)
 
+_new = object.__new__  # makes a Tensor without running __init__, which would copy
 _engine: Any = None  # module 05 puts its autograd engine here
 
 
@@ -175,7 +176,7 @@ def wrap(array: Any) -> "Tensor":
     """Make a Tensor around an array that nobody else uses, without copying it."""
     if type(array) is not np.ndarray or array.dtype is not FLOAT32:
         array = np.asarray(array, dtype=np.float32)
-    out = Tensor.__new__(Tensor)
+    out = _new(Tensor)
     out._data = array
     out.grad = None
     out.requires_grad = False
