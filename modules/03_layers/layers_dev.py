@@ -1,0 +1,899 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+r"""
+# Module 03: Layers
+
+A network is a function with numbers in it, and training means changing those numbers. Today you build the layer that holds most of
+them, and the object that can find every one of them again, however deep you hid it.
+
+**Needs** `Tensor` (01), `relu` (02) | **Exports** `tinytorch.core.layers` | **About** 3 hours | **Points** 50
+"""
+
+# %%
+#| default_exp core.layers
+#| export
+from collections.abc import Iterator
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from tinytorch.core.tensor import ShapeError, Tensor, as_array, generator, op, raw
+
+# %%
+from itertools import islice  # this page only: plots and measurements are not exported
+
+import matplotlib.pyplot as plt
+
+from tinytorch.core.activations import relu
+from tinytorch.core.tensor import manual_seed
+from tito.lab import bench, check_close, check_equal, check_raises, load_digits, peak_bytes, show
+
+# %% [markdown]
+r"""
+## The linear layer: every output looks at every input
+
+Each output is a weighted sum of all inputs, plus a number of its own. With two inputs and three outputs:
+
+```
+                weight (3, 2)     bias (3,)
+x = [1, 2]       [ 1   0 ]          10         1*1 + 2*0   + 10 = 11
+                 [ 0   1 ]          20         1*0 + 2*1   + 20 = 22
+                 [ 1  -1 ]          30         1*1 + 2*-1  + 30 = 29
+```
+
+A *row* of the weight belongs to an output, so its shape is (out, in), and a batch x of shape (N, in) is multiplied by the transpose:
+
+$$y = x W^\top + b \qquad (N, in) \times (in, out) + (out,) \to (N, out)$$
+
+Two details make it fast. x may have more axes, such as (batch, time, in) in a transformer. NumPy would multiply matrix by matrix, one
+call of BLAS for each; **flattening** the leading axes makes one large product of them. And the product is a fresh array that nobody else
+has seen, so the bias may be added **in place**: `y += bias` needs no second array of that size. Both are measured below; guess
+first how much they save on a (1024, 4, 64) batch.
+
+Is it only a detail of large models? Of GPT-3's 175 billion parameters, 96 blocks hold $12 \cdot 12288^2$ each in weights of this very layer:
+174 billion (sizes from Brown et al., *Language models are few-shot learners*, 2020).
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "linear", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+@op
+def linear(x, weight, bias=None):
+    """Weighted sums of the last axis, one for each row of the weight: x @ weight.T + bias.
+
+    Args:
+        x: shape (..., in).
+        weight: shape (out, in).
+        bias: shape (out,), or None for no bias.
+
+    Returns:
+        shape (..., out).
+
+    Raises:
+        ShapeError: the last size of x is not the weight's `in`; the message names both shapes.
+
+    TODO: one matrix product, whatever the leading axes are.
+    APPROACH: 1. check the sizes  2. flatten x to (N, in)  3. multiply  4. add the bias in place, if there is one  5. restore the axes
+    EXAMPLE:
+        >>> linear(Tensor([[1, 2]]), Tensor([[1, 0], [0, 1], [1, -1]]), Tensor([10, 20, 30])).data
+        array([[11., 22., 29.]], dtype=float32)
+    HINT: inside an operation these are arrays. `x.reshape(-1, n)` flattens; `x.shape[:-1]` are the axes to restore.
+    """
+    ### BEGIN SOLUTION
+    if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
+        raise ShapeError(
+            f"linear: x of shape {x.shape} does not end in {weight.shape[1]}, the in-features of the weight of shape {weight.shape}."
+        )
+    y = x.reshape(-1, x.shape[-1]) @ weight.T  # (N, in) @ (in, out) -> (N, out)
+    if bias is not None:
+        y += bias
+    return y.reshape(*x.shape[:-1], y.shape[-1])  # (..., out)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-linear", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_unit_linear():
+    """The example by hand, no bias, a mismatch by name, and any number of leading axes."""
+    weight, bias = np.array([[1, 0], [0, 1], [1, -1]]), np.array([10, 20, 30])
+    got = linear(Tensor([[1, 2], [0, 0]]), Tensor(weight), Tensor(bias)).data
+    check_close(got, [[11, 22, 29], [10, 20, 30]], call="linear([[1, 2], [0, 0]], weight, bias) of the drawing", likely="the bias is missing, or the weight is not transposed")
+    got = linear(Tensor([[1, 2]]), Tensor(weight)).data
+    check_close(got, [[1, 2, -1]], call="linear([[1, 2]], weight) without a bias", likely="`bias` may be None")
+    call = "linear of x (2, 4) with a weight (3, 2)"
+    check_raises(ShapeError, linear, Tensor(np.ones((2, 4))), Tensor(weight), call=call, mentions=["(2, 4)", "(3, 2)"])
+    ### BEGIN HIDDEN TESTS
+    rng = np.random.default_rng(0)
+    w, b = rng.normal(size=(5, 3)).astype(np.float32), rng.normal(size=5).astype(np.float32)
+    for shape in [(4, 3), (2, 4, 3), (3,), (2, 1, 4, 3), (0, 3)]:
+        x = rng.normal(size=shape).astype(np.float32)
+        got = linear(Tensor(x), Tensor(w), Tensor(b)).data
+        check_close(got, x @ w.T + b, call=f"linear(x, weight, bias) with x of shape {shape}", likely="flatten all axes but the last, and restore them at the end")
+    square = rng.normal(size=(3, 3)).astype(np.float32)
+    check_close(linear(Tensor(w), Tensor(square)).data, w @ square.T, call="linear(x, weight) with a square weight", likely="the weight is (out, in): transpose it")
+    bias = Tensor(b)
+    linear(Tensor(x), Tensor(w), bias)
+    check_close(bias.data, b, call="bias after linear(x, weight, bias)", likely="the sum was written into the bias")
+    call = "linear of x () with a weight (5, 3)"
+    check_raises(ShapeError, linear, Tensor(1.0), Tensor(w), call=call, mentions=["(5, 3)"], likely="a single number has no last axis")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_linear()
+
+# %% [markdown]
+r"""
+## Who holds the parameters?
+
+A model of twenty layers has forty arrays to train, and nobody wants to list them by hand. So two small classes make an agreement:
+
+- A **Parameter** is a Tensor that wants to be trained. It computes like any other; its class is the whole difference.
+- A **Module** is whatever holds Parameters, or other Modules, as attributes. There is nothing to register: what you store
+  on `self` is found by looking.
+
+```python
+class Net(Module):
+    def __init__(self):
+        self.hidden = Linear(64, 32)                      hidden.weight   hidden.bias
+        self.blocks = [Linear(32, 32), Linear(32, 32)]    blocks.0.weight   blocks.0.bias   blocks.1.weight ...
+        self.scale = Parameter(np.ones(10))               scale
+        self.steps = 0                                    not a Parameter, not a Module: skipped
+```
+
+The path to a parameter is its name, and that makes a saved model readable: `state_dict()` is a dictionary from names to arrays, the format
+in which nearly all open models are shared. A **buffer** is an array that belongs in there without being trained, such as the running mean
+of module 09.
+
+Read the class below; two of the functions that it leans on, `walk` and `check_state`, are yours.
+"""
+
+# %%
+#| export
+class Parameter(Tensor):
+    """A Tensor that a Module reports as its own and that training changes; the numbers are copied, in their order in memory.
+
+    Example:
+        >>> Parameter([1, 2]).requires_grad
+        True
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(raw(data), requires_grad=True)
+
+    def __repr__(self) -> str:
+        numbers = np.array2string(self._data, separator=", ", prefix="Parameter(", precision=4)
+        return f"Parameter({numbers}, shape={self.shape})"
+
+
+class Module:
+    """The base of everything with parameters: define `forward`, store Parameters and Modules on `self`, call it like a function.
+
+    training: whether the module is being trained; Dropout behaves differently then. Set by `train()` and `eval()`.
+    """
+
+    training = True
+    _buffers: tuple[str, ...] = ()
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        """Compute the output; each model defines its own."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it computes: define forward(self, x).")
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        return self.forward(*inputs, **options)
+
+    # What is inside
+
+    def named_parameters(self) -> list[tuple[str, Parameter]]:
+        """Every Parameter with its path, in the order of assignment; one that is used twice is reported once."""
+        return [(path, part) for path, part in walk(self) if isinstance(part, Parameter)]
+
+    def parameters(self) -> list[Parameter]:
+        """Every Parameter, once."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_modules(self) -> list[tuple[str, "Module"]]:
+        """This module (its path is "") and every one inside it, once."""
+        return [("", self), *((path, part) for path, part in walk(self) if isinstance(part, Module))]
+
+    def named_children(self) -> list[tuple[str, "Module"]]:
+        """The modules one level down."""
+        return [(name, part) for name, part in members(self) if isinstance(part, Module)]
+
+    def children(self) -> list["Module"]:
+        """The modules one level down, without names."""
+        return [child for _, child in self.named_children()]
+
+    # State
+
+    def register_buffer(self, name: str, array: Any) -> None:
+        """Store a float32 copy of `array` as `self.name`: part of the state, not trained."""
+        setattr(self, name, as_array(array))
+        if name not in self._buffers:
+            self._buffers = (*self._buffers, name)
+
+    def _state(self) -> dict[str, np.ndarray]:
+        """The arrays of all parameters and buffers themselves, by path."""
+        arrays = {path: parameter.data for path, parameter in self.named_parameters()}
+        for path, module in self.named_modules():
+            for name in module._buffers:
+                arrays[f"{path}.{name}" if path else name] = getattr(module, name)
+        return arrays
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return a copy of every parameter and buffer: path -> float32 array."""
+        return {path: np.array(array) for path, array in self._state().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Copy the numbers of `state`, as `state_dict()` returns it, into this module.
+
+        Raises:
+            ValueError: names or shapes do not agree with this module's; all differences are listed and nothing is changed.
+        """
+        own = self._state()
+        given = {path: as_array(value) for path, value in state.items()}
+        check_state({path: array.shape for path, array in own.items()}, {path: array.shape for path, array in given.items()})
+        for path, array in own.items():
+            array[...] = given[path]  # into the array that is there, so that its order in memory stays
+
+    # Modes
+
+    def train(self, mode: bool = True) -> "Module":
+        """Switch this module and all inside it to training, or with False to evaluation."""
+        for _, module in self.named_modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> "Module":
+        """Switch this module and all inside it to evaluation."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.parameters():
+            parameter.zero_grad()
+
+    # How it looks
+
+    def extra_repr(self) -> str:
+        """What to print between the parentheses; each layer may define its own."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
+        if not lines:
+            return f"{type(self).__name__}({self.extra_repr()})"
+        return "\n  ".join([f"{type(self).__name__}(", *lines]) + "\n)"
+
+
+def members(module: Module) -> Iterator[tuple[str, Any]]:
+    """Everything that is stored on one module, by name; lists and tuples are opened and their items numbered.
+
+    Example:
+        >>> net = Module()
+        >>> net.width, net.blocks = 8, ["a", "b"]
+        >>> list(members(net))
+        [('width', 8), ('blocks.0', 'a'), ('blocks.1', 'b')]
+    """
+
+    def opened(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+        if isinstance(value, list | tuple):
+            for i, item in enumerate(value):
+                yield from opened(f"{name}.{i}", item)
+        else:
+            yield name, value
+
+    for name, value in vars(module).items():
+        yield from opened(name, value)
+
+
+# %% [markdown]
+r"""
+### Finding them all
+
+`members` looks into one module. The rest is a walk down a tree: report what you find, and where you find a module, walk on inside it with a
+longer path. Except that it is not a tree. A language model uses one array to read words and to write them (Press and Wolf, *Using the output
+embedding to improve language models*, 2017): two paths, one Parameter. Counted twice, it would be updated twice. And a module may hold a
+reference to the one that contains it. Where would a plain recursion end then?
+
+Both are cured by a set of what has been seen already, **one** set for the whole walk.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "walk", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def walk(module: Module, prefix: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Any]]:
+    """Yield every Parameter and Module inside `module` with its path, each of them once.
+
+    Args:
+        module: where to begin; it is not reported itself.
+        prefix: what its own path puts before each name, such as "blocks.0.".
+        seen: ids of what has been met already.
+
+    TODO: go through `members(module)`, yield what is a Parameter or a Module, and walk on inside each Module.
+    APPROACH: 1. a new `seen` if there is none, with the module itself in it  2. skip other values, and what is in `seen`
+        3. remember it and yield (path, part)  4. for a Module, `yield from` a walk with a longer prefix and the same `seen`
+    EXAMPLE:
+        >>> net = Module()
+        >>> net.inner = Module()
+        >>> net.inner.w = Parameter([1, 2])
+        >>> [path for path, part in walk(net)]
+        ['inner', 'inner.w']
+    HINT: `id(part)` is a number that tells objects apart; `isinstance(part, Parameter | Module)` picks both kinds.
+    """
+    ### BEGIN SOLUTION
+    if seen is None:
+        seen = {id(module)}
+    for name, part in members(module):
+        if not isinstance(part, Parameter | Module) or id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield prefix + name, part
+        if isinstance(part, Module):
+            yield from walk(part, f"{prefix}{name}.", seen)
+    ### END SOLUTION
+
+
+# %% [markdown]
+r"""
+Two small models to try it on. `House` holds whatever you pass for `rooms`, in a list; with `shared`, its attic *is* its first room, and the
+cellar knows the house that it belongs to.
+"""
+
+
+# %% nbgrader={"grade": false, "grade_id": "house", "locked": true, "schema_version": 3, "solution": false, "task": false}
+class Room(Module):
+    """One parameter of `size` numbers."""
+
+    def __init__(self, size):
+        self.wall = Parameter(np.ones(size))
+
+
+class House(Module):
+    """A parameter, a plain Tensor, a number, a module, and a list of modules."""
+
+    def __init__(self, rooms, shared=False):
+        self.number = 7
+        self.roof = Parameter([[1, 2], [3, 4]])
+        self.plan = Tensor([1, 2, 3])
+        self.cellar = Room(2)
+        self.rooms = [Room(size) if isinstance(size, int) else [Room(n) for n in size] for size in rooms]
+        if shared:
+            self.attic = self.rooms[0]
+            self.ceiling = self.rooms[-1].wall
+            self.cellar.house = self
+
+
+def paths(model, kind):
+    """The paths of the parts of one kind among the first hundred that `walk` yields."""
+    return [path for path, part in islice(walk(model), 100) if isinstance(part, kind)]
+
+
+def parameter_paths(rooms, shared=False, walks=1):
+    """Paths of the Parameters of a new House, as the last of so many walks gives them."""
+    model = House(rooms, shared)
+    return [paths(model, Parameter) for _ in range(walks)][-1]
+
+
+def module_paths(rooms, shared=False):
+    """Paths of the Modules of a new House."""
+    return paths(House(rooms, shared), Module)
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-walk", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_unit_walk():
+    """Own parameters, nested ones, lists; later shared ones and circles."""
+    expected = ["roof", "cellar.wall", "rooms.0.wall"]
+    check_equal(parameter_paths([3]), expected, call="paths of the Parameters in walk(House([3]))", likely="walk on inside each Module, with its name and a dot before what is found there")
+    check_equal(parameter_paths([3], walks=2), expected, call="the same, when walk(model) is called a second time", likely="`seen` survives the call: a default argument is made only once")
+    check_equal(module_paths([3]), ["cellar", "rooms.0"], call="paths of the Modules in walk(House([3]))", likely="Modules are yielded too, not only walked into")
+    ### BEGIN HIDDEN TESTS
+    expected = ["roof", "cellar.wall", "rooms.0.wall", "rooms.1.0.wall", "rooms.1.1.wall"]
+    check_equal(parameter_paths([1, [2, 3]]), expected, call="paths of the Parameters in walk(House([1, [2, 3]]))", likely="lists are missed: use members(module), which opens them")
+    expected = ["roof", "cellar.wall", "rooms.0.wall", "rooms.1.wall"]
+    call = "paths of the Parameters in walk(House([4, 5], shared=True))"
+    check_equal(parameter_paths([4, 5], shared=True), expected, call=call, likely="a part on two paths is reported twice: hand the same `seen` to every walk")
+    call = "paths of the Modules in walk(House([4, 5], shared=True))"
+    check_equal(module_paths([4, 5], shared=True), ["cellar", "rooms.0", "rooms.1"], call=call, likely="the house is inside itself: put it into `seen` first")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_walk()
+
+# %% [markdown]
+r"""
+### Refusing the wrong state
+
+You load last week's file into this week's model, in which one layer has a new name and another a new size. Three answers are
+possible. The worst: load what fits and say nothing. Better: stop at the first difference; you fix it, and meet the second. Best: list **all**
+differences at once, before a single number has changed.
+
+```
+{"hidden.weight": (32, 64), "hidden.bias": (32,), "head.weight": (10, 32)}       the model
+{"hidden.weight": (32, 60), "hidden.bias": (32,), "output.weight": (10, 32)}     the file
+
+missing: head.weight; unexpected: output.weight; hidden.weight has shape (32, 60), but the model needs (32, 64)
+```
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "check-state", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def check_state(own: dict[str, tuple[int, ...]], given: dict[str, tuple[int, ...]]) -> None:
+    """Compare the names and shapes of a state with those that a model has.
+
+    Args:
+        own: path -> shape in the model.
+        given: path -> shape in the state to load.
+
+    Raises:
+        ValueError: they differ; the message names every missing path, every unexpected path, and every path whose shape
+            differs with both shapes.
+
+    TODO: collect every difference, then raise once if there is any.
+    APPROACH: 1. paths only in `own` are missing  2. those only in `given` are unexpected  3. compare the shapes of the others
+    EXAMPLE:
+        >>> check_state({"w": (2, 3)}, {"w": (2, 3)})
+        >>> check_state({"w": (2, 3)}, {"v": (2, 3)})
+        Traceback (most recent call last):
+        ValueError: the state does not fit the model: missing: w; unexpected: v
+    HINT: `"; ".join(problems)` makes one sentence of a list.
+    """
+    ### BEGIN SOLUTION
+    missing = [path for path in own if path not in given]
+    unexpected = [path for path in given if path not in own]
+    problems = [f"missing: {', '.join(missing)}"] if missing else []
+    problems += [f"unexpected: {', '.join(unexpected)}"] if unexpected else []
+    problems += [
+        f"{path} has shape {given[path]}, but the model needs {shape}"
+        for path, shape in own.items()
+        if path in given and given[path] != shape
+    ]
+    if problems:
+        raise ValueError(f"the state does not fit the model: {'; '.join(problems)}")
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-check-state", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_check_state():
+    """Agreement is silent; each kind of difference is named, and all of them at once."""
+    model = {"hidden.weight": (32, 64), "hidden.bias": (32,)}
+    check_equal(check_state(model, dict(reversed(model.items()))), None, call="check_state(model, model in another order)", likely="the order of a dictionary does not matter")
+    call = 'check_state(model, {"hidden.bias": (32,)})'
+    check_raises(ValueError, check_state, model, {"hidden.bias": (32,)}, call=call, mentions=["hidden.weight"])
+    call = 'check_state(model, model and {"extra": (1,)})'
+    check_raises(ValueError, check_state, model, model | {"extra": (1,)}, call=call, mentions=["extra"], likely="names that the model does not have are let through")
+    ### BEGIN HIDDEN TESTS
+    call = 'check_state(model, model with "hidden.weight" of shape (64, 32))'
+    wrong = model | {"hidden.weight": (64, 32)}
+    check_raises(ValueError, check_state, model, wrong, call=call, mentions=["hidden.weight", "(64, 32)", "(32, 64)"], likely="the same count of numbers is not the same shape")
+    own = {"a": (2,), "b": (3, 1), "c": (4,), "d": ()}
+    given = {"b": (1, 3), "c": (4,), "d": (1,), "x": (2,), "y": (2,)}
+    call = "check_state of five differences"
+    mentions = ["a", "x", "y", "(3, 1)", "(1, 3)", "()", "(1,)"]
+    check_raises(ValueError, check_state, own, given, call=call, mentions=mentions, likely="it stops at the first difference: collect all, then raise")
+    check_equal(check_state({}, {}), None, call="check_state({}, {})")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_check_state()
+
+# %% [markdown]
+r"""
+## Where should the numbers start?
+
+All zeros will not do: then all outputs of a layer are the same number, and they would stay the same for ever. So: random. But how large?
+
+Take inputs of variance 1, and weights drawn around 0 with standard deviation $\sigma$. An output is a sum of $n$ products (n in-features), and the
+variances of independent terms add up:
+
+$$\mathrm{var}(y) = n\,\sigma^2\,\mathrm{var}(x)$$
+
+One layer multiplies the spread (the standard deviation) by $\sigma\sqrt{n}$. Twenty layers of 256 do it twenty times over. Predict the spread after the last
+one for $\sigma = 1$, for $\sigma = 1/n$, and for $\sigma = 1/\sqrt n$; then look.
+"""
+
+
+# %%
+def analyze_spread():
+    """The standard deviation of activations behind each of 20 linear layers of 256, for four scales of the weights."""
+    n, depth = 256, 20
+    rng = np.random.default_rng(0)
+    scales = {"1": 1, "1 / n": 1 / n, "1 / sqrt(n)": n**-0.5, "1 / sqrt(3n): Linear's": (3 * n) ** -0.5}
+    fig, ax = plt.subplots(figsize=(5, 3))
+    for marker, (name, scale) in zip("so^v", scales.items(), strict=True):
+        x = Tensor(rng.normal(size=(64, n)))
+        spread = [1.0]
+        for _ in range(depth):
+            x = linear(x, Tensor(scale * rng.normal(size=(n, n))))
+            spread.append(x.data.std(dtype=np.float64))
+        ax.semilogy(spread, marker=marker, markersize=4, label=f"std {name}")
+        print(f"std {name:22} spread after {depth} layers: {spread[-1]:8.1e}")
+    ax.set(xlabel="layers passed", ylabel="standard deviation", title="Noise through 20 linear layers")
+    ax.legend(fontsize=7)
+    show(fig, alt="Standard deviation against depth, logarithmic: std 1 climbs to 1e24, 1/n falls to 1e-24, 1/sqrt(n) stays at 1, Linear's own falls slowly")
+
+
+if __name__ == "__main__":
+    analyze_spread()
+
+# %% [markdown]
+r"""
+Each line is straight, as it must be when every layer multiplies by the same factor: 16, 1/16 and 1. float32 ends at 3e38, so twelve more layers at
+$\sigma = 1$ and everything is `inf`. Scale is not a detail of tuning; it decides whether there is anything left to tune.
+
+The fourth line is what you are about to build, since it is what `torch.nn.Linear` does: weight and bias uniform between $-1/\sqrt{n}$ and $+1/\sqrt{n}$
+(see its manual page). A uniform number in $\pm a$ has standard deviation $a/\sqrt3$, so the spread shrinks by 1.7 a layer. That is harmless in the
+shallow nets of the coming modules. Deep ones use $\sqrt{2/n}$ behind a ReLU (He et al., *Delving deep into rectifiers*, 2015), or layers that
+set the spread anew (modules 09 and 13).
+
+### Shape is a promise to the reader, stride a promise to the machine
+
+The weight has shape (out, in), as in PyTorch, so that you can exchange models. But `linear` multiplies by `weight.T`. If the numbers lie **column
+by column**, `weight.T` is an ordinary (in, out) matrix in row order, which BLAS packs into its blocks straight through. The shape stays the same; only
+the strides differ, and `Parameter` keeps them. All it takes is to draw the numbers as (in, out) and to transpose once:
+
+```
+generator().uniform(..., size=(in, out)).astype(np.float32).T
+```
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "linear-layer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+class Linear(Module):
+    """A linear layer: y = x @ weight.T + bias, with weight (out, in) and bias (out,) uniform in +-1/sqrt(in) at the start.
+
+    Args:
+        in_features: size of the last axis of the input.
+        out_features: size of the last axis of the output.
+        bias: whether a bias is added; without one, `self.bias` is None.
+
+    TODO: draw the numbers in `__init__`, and use them in `forward`.
+    APPROACH: 1. bound = 1 / sqrt(in_features)  2. the weight as above, in a Parameter  3. the bias, or None  4. forward: call linear
+    EXAMPLE:
+        >>> layer = Linear(3, 2)
+        >>> layer.weight.shape, layer.bias.shape, layer(Tensor([[1, 2, 3]])).shape
+        ((2, 3), (2,), (1, 2))
+    HINT: `generator().uniform(low, high, size=...)`; pass the Tensors to `linear` by position.
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        if in_features < 1 or out_features < 1:
+            raise ValueError(f"Linear({in_features}, {out_features}): both sizes must be at least 1.")
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = None
+        self.bias = None
+        ### BEGIN SOLUTION
+        bound = 1 / sqrt(in_features)
+        numbers = generator().uniform(-bound, bound, size=(in_features, out_features)).astype(np.float32)
+        self.weight = Parameter(numbers.T)  # (in, out) -> (out, in): the same numbers, lying column by column
+        if bias:
+            self.bias = Parameter(generator().uniform(-bound, bound, size=out_features))
+        ### END SOLUTION
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the weighted sums of x's last axis: (..., in) -> (..., out)."""
+        ### BEGIN SOLUTION
+        return linear(x, self.weight, self.bias)
+        ### END SOLUTION
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+# %%
+#| export
+Dense = Linear  # what Keras calls it
+
+# %% nbgrader={"grade": true, "grade_id": "test-linear-layer", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_linear_layer():
+    """Shapes, the scale of the numbers, and the same forward as linear()."""
+    manual_seed(1)
+    layer = Linear(64, 50)
+    weight, bias = layer.weight.data, layer.bias.data
+    check_equal((weight.shape, bias.shape), ((50, 64), (50,)), call="shapes of weight and bias of Linear(64, 50)", likely="the weight is (out, in)")
+    largest = float(np.abs(weight).max())
+    check_equal(largest <= 0.1251, True, call=f"Linear(64, 50): the largest weight, {largest:.4f}, is at most 1/sqrt(64) = 0.125", likely="scale with the square root of in_features")
+    check_close(weight.std(), 0.125 / 3**0.5, rtol=0.1, call="Linear(64, 50).weight.data.std() is about 0.125 / sqrt(3)", likely="the numbers must fill the whole range from -bound to bound, evenly")
+    x = np.random.default_rng(2).normal(size=(3, 64)).astype(np.float32)
+    check_close(layer(Tensor(x)).data, linear(Tensor(x), layer.weight, layer.bias).data, call="Linear(64, 50)(x), against linear(x, weight, bias)")
+    ### BEGIN HIDDEN TESTS
+    weight, bias = Linear(400, 3).weight.data, Linear(100, 2000).bias.data
+    check_close(np.abs(weight).max(), 0.05, rtol=0.1, call="the largest weight of Linear(400, 3) is about 1/sqrt(400)", likely="the bound comes from in_features, not from out_features")
+    check_close(weight.mean(), 0.0, atol=0.005, call="mean of Linear(400, 3).weight.data", likely="uniform from -bound, not from 0")
+    check_close(bias.std(), 0.1 / 3**0.5, rtol=0.1, call="Linear(100, 2000).bias.data.std()", likely="the bias is drawn from the same range as the weight")
+    bare = Linear(3, 3, bias=False)
+    check_equal(bare.bias, None, call="Linear(3, 3, bias=False).bias")
+    check_close(bare(Tensor(x[:, :3])).data, linear(Tensor(x[:, :3]), bare.weight).data, call="Linear(3, 3, bias=False)(x)")
+    apart = np.abs(Linear(5, 4).weight.data - Linear(5, 4).weight.data)
+    check_equal(float(apart.max()) > 0, True, call="two new Linear(5, 4) have different weights", likely="draw from generator() each time")
+    manual_seed(9)
+    first = Linear(5, 4).weight.data
+    manual_seed(9)
+    check_close(Linear(5, 4).weight.data, first, call="Linear(5, 4).weight.data after the same manual_seed", likely="numbers come from generator(), so that runs can be repeated")
+    check_equal(Linear(5, 4).weight.requires_grad, True, call="Linear(5, 4).weight.requires_grad", likely="wrap the numbers in a Parameter")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_linear_layer()
+
+# %% [markdown]
+r"""
+## Dropout: training with gaps
+
+Srivastava et al. (*Dropout: a simple way to prevent neural networks from overfitting*, 2014) set each activation to 0 with probability p while training,
+drawn anew each time. No unit can rely on a certain other one being there, so each has to be useful by itself.
+
+In evaluation nothing is dropped. But then the next layer gets sums that are larger than all it has seen: with p = 0.5 twice as large on
+average. **Inverted dropout** settles it while training. What survives is divided by 1 - p, and evaluation is left untouched:
+
+```
+x                     2    4    6    8      sum 20
+kept (p = 0.5)        1    0    0    1
+training              4    0    0   16      sum 20, as it happens: on average it is
+evaluation            2    4    6    8
+```
+
+Write it as one multiplication of Tensors, `x * mask`, where the mask holds 0 and 1/(1-p): the derivative of a product is all that it will need.
+"""
+
+# %%
+#| export
+def check_probability(p: float) -> None:
+    """Refuse a share of dropped activations outside [0, 1).
+
+    Raises:
+        ValueError: p is negative, 1 or more, or not a number; nothing would be left to scale up at 1.
+    """
+    if not 0 <= p < 1:
+        raise ValueError(f"dropout: p is the share that is dropped, at least 0 and below 1, not {p}.")
+
+
+# %% nbgrader={"grade": false, "grade_id": "dropout", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """Set each element to 0 with probability p and divide the others by 1 - p; outside training, return x itself.
+
+    Args:
+        x: activations of any shape.
+        p: probability that an element is dropped, in [0, 1).
+        training: whether to drop at all.
+
+    Raises:
+        ValueError: p outside [0, 1).
+
+    TODO: inverted dropout as a product of x and a mask.
+    APPROACH: 1. check_probability(p)  2. x itself, if not training or p is 0  3. one random number for each element; keep where it is >= p
+        4. mask = kept * 1/(1-p), as float32  5. x * mask
+    EXAMPLE:
+        >>> dropout(Tensor([1, 2, 3]), p=0.5, training=False).data
+        array([1., 2., 3.], dtype=float32)
+    HINT: `generator().random(x.shape, dtype=np.float32)` is uniform in [0, 1); `np.float32(...)` keeps the product in float32.
+    """
+    ### BEGIN SOLUTION
+    check_probability(p)
+    if not training or p == 0:
+        return x
+    kept = generator().random(x.shape, dtype=np.float32) >= p
+    mask = kept * np.float32(1 / (1 - p))
+    return x * mask
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-dropout", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_dropout():
+    """The share that is dropped, the scale of the rest, and evaluation untouched."""
+    manual_seed(3)
+    x = np.random.default_rng(4).uniform(1, 2, size=(200, 100)).astype(np.float32)
+    got = dropout(Tensor(x), p=0.5).data
+    call = "dropout(x, p=0.5)"
+    check_close(np.where(got == 0, 2 * x, got), 2 * x, call=f"{call}, where it is not 0", likely="survivors are divided by 1 - p")
+    check_close(np.mean(got == 0), 0.5, atol=0.02, call=f"share of zeros in {call}", likely="nothing or too much is dropped, or whole rows are: the mask has the shape of x")
+    check_close(dropout(Tensor(x), p=0.5, training=False).data, x, call="dropout(x, p=0.5, training=False)", likely="evaluation leaves x untouched")
+    check_raises(ValueError, dropout, Tensor(x), 1.0, call="dropout(x, p=1.0)", mentions=["p"], likely="check_probability was not called")
+    ### BEGIN HIDDEN TESTS
+    y = np.ones((40, 50, 20), dtype=np.float32)
+    got = dropout(Tensor(y), p=0.2).data
+    check_close(np.mean(got == 0), 0.2, atol=0.02, call="share of zeros in dropout(ones, p=0.2)", likely="p is the share that is dropped, not the share that is kept")
+    check_close(got.max(), 1.25, call="the largest element of dropout(ones, p=0.2)", likely="survivors are divided by 1 - p, not by p")
+    check_close(got.mean(axis=(1, 2)), np.ones(40), atol=0.1, call="means over the first axis of dropout(ones, p=0.2)", likely="the mask has the shape of x")
+    again = dropout(Tensor(y), p=0.2).data
+    check_equal(float(np.abs(again - got).max()) > 0, True, call="a second dropout(ones, p=0.2) drops others", likely="draw a new mask at every call")
+    check_close(dropout(Tensor(x), p=0).data, x, call="dropout(x, p=0)")
+    check_raises(ValueError, dropout, Tensor(x), -0.1, False, call="dropout(x, p=-0.1, training=False)", likely="p is checked in evaluation too")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_dropout()
+
+# %%
+#| export
+class Dropout(Module):
+    """Dropout as a layer: drops while `training`, does nothing after `eval()`; see dropout.
+
+    Example:
+        >>> Dropout(0.5).eval()(Tensor([1, 2, 3])).data
+        array([1., 2., 3.], dtype=float32)
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        check_probability(p)
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x with gaps while training, x itself otherwise."""
+        return dropout(x, self.p, self.training)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+# %% [markdown]
+r"""
+## Measure: the same product, four ways
+
+Your predictions are due: what do one large product, a bias added in place, and a weight that lies column by column each save?
+"""
+
+
+# %%
+def analyze_linear():
+    """Milliseconds and megabytes of x @ W.T + b: batched or flattened, bias copied or in place, W by rows or by columns."""
+    rng = np.random.default_rng(0)
+    by_rows = rng.random((64, 64), dtype=np.float32)
+    by_columns = np.asfortranarray(by_rows)
+    bias = np.zeros(64, dtype=np.float32)
+    x = rng.random((1024, 4, 64), dtype=np.float32)
+
+    def flat(x, weight, bias):
+        return (x.reshape(-1, x.shape[-1]) @ weight.T + bias).reshape(*x.shape[:-1], -1)
+
+    ways = {
+        "as written: x @ W.T + b": lambda: x @ by_rows.T + bias,
+        "leading axes flattened": lambda: flat(x, by_rows, bias),
+        "and bias in place": lambda: linear.__wrapped__(x, by_rows, bias),
+        "and W by columns": lambda: linear.__wrapped__(x, by_columns, bias),
+    }
+    for name, way in ways.items():
+        print(f"(1024, 4, 64) -> 64  {name:25} {bench(way).median_ms:7.3f} ms  {peak_bytes(way) / 2**20:5.2f} MB")
+    weight = rng.random((128, 784), dtype=np.float32)
+    for batch in (1, 8, 64):
+        x2 = rng.random((batch, 784), dtype=np.float32)
+        rows, columns = (bench(np.matmul, x2, order(weight).T, samples=100).low_ms * 1e3 for order in (np.ascontiguousarray, np.asfortranarray))
+        print(f"({batch:2}, 784) -> 128  W by rows {rows:6.1f} us, by columns {columns:6.1f} us (fastest of 100)")
+
+
+if __name__ == "__main__":
+    analyze_linear()
+
+# %% [markdown]
+r"""
+Flattening takes the first line to about half: 1,024 products of 4 rows each pay for 1,024 starts, and none is large enough for BLAS to reuse what it
+has in the cache. Adding in place saves no time at this size, but half of the peak memory, and memory is what you run out of first.
+
+The order of the weight tells you how BLAS works. Before it multiplies, it packs the weight into small blocks, reading it once: in order if the
+weight lies by columns, against the grain if by rows. On the machine this was written on the fast order saved a fifth on 8 rows and 6 per cent on 64, where
+the same packing serves eight times the work. A single row is multiplied without packing, and there the order buys nothing. All it costs is one `.T` in a constructor.
+
+The arithmetic is the same in all of them. What differs is how often the machine is asked, and how it finds the numbers lying.
+
+## The whole module
+
+No training yet, but a network that reads: leave the first layer **random**, and only solve for the second one. 64 pixels become 512 random
+features; the weights that turn them into ten scores are a least-squares problem, which linear algebra solves in one step
+(Rahimi and Recht, *Random features for large-scale kernel machines*, 2007). What comes out goes into your model through `load_state_dict`.
+
+Guess the share of the last 397 digits that it reads correctly. Before, with random weights in both layers?
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "digits-mlp", "locked": true, "schema_version": 3, "solution": false, "task": false}
+class DigitsMLP(Module):
+    """64 pixels, `width` hidden units with dropout, 10 scores."""
+
+    def __init__(self, width):
+        self.hidden = Linear(64, width)
+        self.gaps = Dropout(0.2)
+        self.output = Linear(width, 10)
+
+    def features(self, x):
+        return relu(self.hidden(x))  # (B, 64) -> (B, width)
+
+    def forward(self, x):
+        return self.output(self.gaps(self.features(x)))  # (B, width) -> (B, 10)
+
+
+def share_right(model):
+    """Share of the last 397 digits to whose label the model gives the highest score."""
+    pixels, labels = load_digits()
+    scores = model.eval()(Tensor(pixels[1400:]))  # (397, 10)
+    return float(np.mean(scores.data.argmax(axis=1) == labels[1400:]))
+
+
+def solve_output(model):
+    """Load the output weights that come closest, in squared error, to 1 for the label and 0 elsewhere on 1,400 digits."""
+    pixels, labels = load_digits()
+    features = model.features(Tensor(pixels[:1400])).data.astype(np.float64)  # (1400, width)
+    design = np.column_stack([features, np.ones(1400)])  # the last column meets the bias
+    target = np.eye(10)[labels[:1400]]
+    normal = design.T @ design + 0.1 * np.eye(design.shape[1])  # 0.1 keeps the solution small
+    solution = np.linalg.solve(normal, design.T @ target)  # (width + 1, 10)
+    state = model.state_dict()
+    state["output.weight"], state["output.bias"] = solution[:-1].T, solution[-1]
+    model.load_state_dict(state)
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-module-layers", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_module():
+    """The parts together: names, counts and shapes, digits read with random features, and a state that survives a round trip."""
+    manual_seed(0)
+    model = DigitsMLP(512)
+    names = list(model.state_dict())
+    check_equal(names, ["hidden.weight", "hidden.bias", "output.weight", "output.bias"], call="list(model.state_dict())", likely="walk misses a parameter")
+    count = sum(parameter.numel() for parameter in model.parameters())
+    check_equal(count, 38410, call="number of parameters of DigitsMLP(512)", likely="64*512 + 512 + 512*10 + 10: is a bias missing, or counted twice?")
+    before = share_right(model)
+    solve_output(model)
+    after = share_right(model)
+    check_equal(after > 0.9, True, call=f"share of digits read correctly with random features, {after:.3f} (before {before:.3f}), is above 0.9", likely="the scale of the first layer, or dropout active in evaluation")
+    ### BEGIN HIDDEN TESTS
+    x = np.random.default_rng(5).uniform(size=(2, 3, 64)).astype(np.float32)
+    model = DigitsMLP(8)
+    twin = DigitsMLP(8)
+    twin.load_state_dict(model.state_dict())
+    expected = model.eval()(Tensor(x)).data
+    check_close(twin.eval()(Tensor(x)).data, expected, call="a twin that loaded model.state_dict()", likely="the state is not copied whole")
+    s = model.state_dict()
+    h = np.maximum(x @ s["hidden.weight"].T + s["hidden.bias"], 0)
+    check_close(expected, h @ s["output.weight"].T + s["output.bias"], call="model.eval()(x) with x of shape (2, 3, 64), against NumPy", likely="linear, its bias, or dropout in evaluation")
+    s["hidden.bias"][0] += 1
+    check_close(model.eval()(Tensor(x)).data, expected, call="model(x) after its state_dict was edited", likely="a state is a copy")
+    check_raises(ValueError, model.load_state_dict, DigitsMLP(9).state_dict(), call="DigitsMLP(8) loads the state of DigitsMLP(9)", mentions=["hidden.weight", "output.weight"])
+    noisy = model.train()(Tensor(x)).data
+    check_equal(float(np.abs(noisy - expected).max()) > 0, True, call="model.train()(x) differs from model.eval()(x)", likely="train() does not reach the Dropout inside")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_module()
+    model = DigitsMLP(512)
+    print(model)
+    print(f"read correctly with random weights: {share_right(model):.3f}", end="; ")
+    solve_output(model)
+    print(f"with a solved output layer: {share_right(model):.3f}")
+
+# %% [markdown]
+r"""
+**Question.** A friend stacks fifty `Linear(256, 256)` with a `relu` behind each, and finds that the untrained network gives nearly the same scores
+for every picture. Estimate by what factor one such layer multiplies the part of the signal that depends on the picture, and what is left of it after fifty;
+say where the scores come from instead, and what you would change.
+"""
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "q-fifty-layers", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
+r"""
+Weights uniform in ±1/√n have variance 1/(3n), so a layer multiplies the mean square by n · 1/(3n) = 1/3, and relu, which drops the negative half, by another
+1/2: 1/6 in the mean square, about 0.41 in the spread. Fifty layers leave 0.41^50, about 10^-19.5, of what the pictures differ by, far below the seven digits of float32.
+The scores then come from the biases, which are added anew in each layer and are the same for every picture. Remedy: draw the weights with variance 2/n (He et al.
+2015), which makes the factor 1, and start the biases at 0; or set the spread anew in every layer (normalisation), or let the input skip layers.
+"""
+
+# %% [markdown]
+r"""
+**To think about.** A `dict` of modules stored on `self` is not opened by `members`. What would you see if a student stored layers in one, and how soon?
+
+You can build a model, find its numbers, save and restore it. It still does not know when it is wrong. **Module 04** puts a number on that.
+"""

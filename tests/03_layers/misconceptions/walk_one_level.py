@@ -1,0 +1,12 @@
+"""A module reports its own parameters; the ones inside its parts are their business."""
+# loses: test-walk, test-module-layers
+# says: walk on inside each Module
+
+# %% walk
+#| export
+def walk(module, prefix="", seen=None):
+    seen = {id(module)}
+    for name, part in members(module):
+        if isinstance(part, Parameter | Module) and id(part) not in seen:
+            seen.add(id(part))
+            yield name, part
