@@ -91,7 +91,8 @@ def train_step(sizes: Sequence[int], batch: int) -> Steps:
     return steps
 
 
+SMALL, LARGE = (784, 128, 10), (784, 1024, 1024, 10)
 WORKLOADS = [
-    Workload("MLP 784-128-10, batch 64, train step", 0.75, lambda: train_step((784, 128, 10), 64), rounds=300),
-    Workload("MLP 784-1024-1024-10, batch 256, train step", 0.85, lambda: train_step((784, 1024, 1024, 10), 256), rounds=20),
+    Workload("MLP 784-128-10, batch 64, train step", 0.75, lambda: train_step(SMALL, 64), rounds=300),
+    Workload("MLP 784-1024-1024-10, batch 256, train step", 0.85, lambda: train_step(LARGE, 256), rounds=20),
 ]

@@ -79,8 +79,9 @@ def into_readme(text: str, rows: list[Row]) -> str:
         lines.append(f"| {name} | {ours} | {theirs} | {ratio} | {goal.replace('<=', '≤')} | {verdict} |")
     facts = machine()
     about = (
-        f"Median (quartiles) of CPU time on one thread, interleaved in one process: {facts['processor']}, {facts['blas']}, "
-        f"Python {facts['python']}, NumPy {facts['numpy']}, PyTorch {facts.get('torch', 'not installed')}."
+        f"Median (quartiles) of CPU time on one thread, interleaved in one process: {facts['processor']}, "
+        f"{facts['blas']}, Python {facts['python']}, "
+        f"NumPy {facts['numpy']}, PyTorch {facts.get('torch', 'not installed')}."
     )
     block = "\n".join([START, "", *lines, "", about, "", END])
     return re.sub(re.escape(START) + ".*?" + re.escape(END), lambda _: block, text, flags=re.DOTALL)

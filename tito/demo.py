@@ -1,4 +1,4 @@
-"""The course end to end on a class that we make up: what `tito demo` runs, with the commands that a person would type."""
+"""The course end to end on a made-up class: what `tito demo` runs, with the commands that a person would type."""
 
 import shutil
 import subprocess

@@ -904,25 +904,27 @@ class ReadOnlyArray(np.ndarray):
         return repr(self.view(np.ndarray))
 
 
+_frozen: dict[int, weakref.ref] = {}  # id of an array -> its Frozen, so that all graphs share one
+
+
 class Frozen:
     """Keeps one array read-only for as long as a node holds on to this object."""
 
     __slots__ = ("__weakref__", "array")
-    alive: dict = {}  # id of an array -> weak reference to its Frozen, so that all graphs share one
 
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
         array.setflags(False)
-        Frozen.alive[id(array)] = weakref.ref(self)
+        _frozen[id(array)] = weakref.ref(self)
 
     def __del__(self) -> None:
-        del Frozen.alive[id(self.array)]
+        del _frozen[id(self.array)]
         self.array.setflags(True)
 
 
 def freeze(array: np.ndarray) -> Frozen | None:
     """Make an array (of a view: the array that it looks into) read-only until the returned object is dropped."""
-    reference = Frozen.alive.get(id(array))
+    reference = _frozen.get(id(array))
     if reference is not None:
         return reference()
     owner = array.base if isinstance(array.base, np.ndarray) else array
@@ -982,11 +984,14 @@ def fit(grad: np.ndarray | None, g: np.ndarray, shape: tuple[int, ...], target: 
             raise ShapeError(f"a derivative rule returned shape {stretched} for an input of shape {shape}.")
     if grad.dtype is not FLOAT32:
         grad = grad.astype(np.float32)
-    if target.grad is None and isinstance(target, Tensor):
-        # A Tensor's grad is its own; between nodes arrays are only passed on.
-        if grad is g or type(grad) is not np.ndarray or grad.base is not None or not grad.flags.writeable:
-            grad = np.array(grad)
+    if target.grad is None and isinstance(target, Tensor) and (grad is g or not is_own(grad)):
+        grad = np.array(grad)  # a Tensor's grad is its own; between nodes arrays are only passed on
     return grad
+
+
+def is_own(array: Any) -> bool:
+    """Whether an array has its own memory, and nobody froze it because it was saved."""
+    return type(array) is np.ndarray and array.base is None and array.flags.writeable
 
 
 class Engine:

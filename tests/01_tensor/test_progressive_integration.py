@@ -15,7 +15,9 @@ FLOATS = st.floats(-100, 100, width=32)
 
 
 def arrays(max_dims: int = 4) -> st.SearchStrategy[np.ndarray]:
-    return hnp.arrays(np.float32, hnp.array_shapes(min_dims=0, max_dims=max_dims, min_side=0, max_side=4), elements=FLOATS)
+    return hnp.arrays(
+        np.float32, hnp.array_shapes(min_dims=0, max_dims=max_dims, min_side=0, max_side=4), elements=FLOATS
+    )
 
 
 class TestTensorCore:
@@ -87,7 +89,16 @@ class TestAgainstNumpy:
     def test_arithmetic_broadcasts(self, shapes, seed):
         rng = np.random.default_rng(seed)
         a, b = (rng.uniform(0.5, 2, size=s).astype(np.float32) for s in shapes.input_shapes)
-        for name in ("__add__", "__sub__", "__mul__", "__truediv__", "__radd__", "__rsub__", "__rmul__", "__rtruediv__"):
+        for name in (
+            "__add__",
+            "__sub__",
+            "__mul__",
+            "__truediv__",
+            "__radd__",
+            "__rsub__",
+            "__rmul__",
+            "__rtruediv__",
+        ):
             got = getattr(Tensor(a), name)(Tensor(b))
             expected = getattr(a, name)(b)
             np.testing.assert_allclose(got.data, expected, rtol=1e-6)
@@ -132,7 +143,10 @@ class TestAgainstNumpy:
         for exponent in (2, 3, 1, 0):
             np.testing.assert_allclose((tensor**exponent).data, x**exponent, rtol=1e-5)
 
-    @given(hnp.arrays(np.float32, hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=4), elements=FLOATS), st.data())
+    @given(
+        hnp.arrays(np.float32, hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=4), elements=FLOATS),
+        st.data(),
+    )
     def test_reductions_over_any_axes(self, x, data):
         axes = data.draw(st.none() | st.integers(-x.ndim, x.ndim - 1) | st.sets(st.integers(0, x.ndim - 1), min_size=1))
         axis = tuple(sorted(axes)) if isinstance(axes, set) else axes
@@ -157,7 +171,9 @@ class TestAgainstNumpy:
     @given(arrays())
     def test_shapes_come_back(self, x):
         tensor = Tensor(x)
-        np.testing.assert_array_equal(tensor.reshape(-1).data if x.size else tensor.data, x.reshape(-1) if x.size else x)
+        np.testing.assert_array_equal(
+            tensor.reshape(-1).data if x.size else tensor.data, x.reshape(-1) if x.size else x
+        )
         np.testing.assert_array_equal(tensor.T.data, x.T)
         np.testing.assert_array_equal(tensor.unsqueeze(0).squeeze(0).data, x)
         np.testing.assert_array_equal(tensor.squeeze().data, x.squeeze())
@@ -174,7 +190,8 @@ class TestAgainstNumpy:
         assert tensor.T.shape == (4, 3, 2)
 
     @pytest.mark.parametrize(
-        "key", [0, -1, slice(1, 3), (slice(None), 1), (..., 2), None, [2, 0, 2], (0, [1, 1]), np.array([True, False, True])]
+        "key",
+        [0, -1, slice(1, 3), (slice(None), 1), (..., 2), None, [2, 0, 2], (0, [1, 1]), np.array([True, False, True])],
     )
     def test_indexing(self, key):
         x = np.arange(12, dtype=np.float32).reshape(3, 4)
