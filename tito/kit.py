@@ -66,7 +66,7 @@ def make_kit(course: Course) -> Path:
     fresh.mkdir(parents=True)
     try:
         _fill(course, modules, fresh)
-        check_public(gather_secrets(course, modules), [fresh])
+        check_public(gather_secrets(course, modules), fresh)
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
     finally:

@@ -7,7 +7,9 @@ Three rules decide whether a public file gives one away; what the released noteb
 2. Sequence: two secret statements that follow each other, 30 characters together, follow each other in public code too.
 3. Name: a public function contains a secret statement of at least 12 characters of the function with the same name.
 
-So `return x` alone is nobody's secret, and a test may use the same public calls as a solution, but not the same steps.
+For hidden tests, which are mostly public calls, 1 asks for 40 characters and 2 for 60, and making a seeded generator is
+no secret. So `return x` alone is nobody's secret, and a public test may use the same calls as a hidden one, but no
+public file may take the same steps as a solution.
 """
 
 import ast
@@ -22,9 +24,10 @@ from tito.cells import read_cells
 from tito.course import Course
 from tito.registry import Module
 
-LINE_LENGTH = 30
-PAIR_LENGTH = 30
+ANSWER_LENGTHS = (30, 30)  # characters of a line, and of two statements, from which they are a secret
+TEST_LENGTHS = (40, 60)
 NAMED_LENGTH = 12
+GENERATOR = re.compile(r"\w+ = np\.random\.default_rng\(\w*\)")
 REGION = re.compile(r"###\s*(BEGIN|END)\s+(SOLUTION|HIDDEN TESTS)")
 TEXT_SUFFIXES = {".py", ".ipynb", ".md", ".txt", ".toml", ".cfg", ".json", ".yml", ".yaml", ".html", ".csv", ""}
 
@@ -53,11 +56,12 @@ class Secrets:
         self.pairs = {text: origin for text, origin in self.pairs.items() if text not in public.pairs}
         self.named = {key: origin for key, origin in self.named.items() if key not in public.named}
 
-    def add(self, source: str, kept: set[int], origin: str) -> None:
+    def add(self, source: str, kept: set[int], origin: str, lengths: tuple[int, int] = ANSWER_LENGTHS) -> None:
         """Add the lines (1-based numbers `kept`) of a source text, and their statements when it is Python."""
+        line_length, pair_length = lengths
         for number, line in enumerate(source.splitlines(), start=1):
             text = tidy(line)
-            if number in kept and len(text) >= LINE_LENGTH:
+            if number in kept and len(text) >= line_length and not GENERATOR.fullmatch(text):
                 self.lines.setdefault(text, origin)
         for name, statements in _sequences(source):
             inside = [(node, text) for node, text in statements if node.lineno in kept]
@@ -65,7 +69,7 @@ class Secrets:
                 if name and len(text) >= NAMED_LENGTH:
                     self.named.setdefault((name, text), origin)
             for (_, first), (_, second) in itertools.pairwise(inside):
-                if len(first) + len(second) >= PAIR_LENGTH:
+                if len(first) + len(second) >= pair_length:
                     self.pairs.setdefault(f"{first}\n{second}", origin)
 
 
@@ -80,29 +84,37 @@ def gather_secrets(course: Course, modules: Iterable[Module]) -> Secrets:
     secrets, public = Secrets(), Secrets()
     for module in modules:
         for cell in read_cells(course.source / module.folder / f"{module.name}.ipynb"):
-            hidden = _hidden_lines(cell.source)
+            answer, test = _hidden_lines(cell.source)
             origin = f"cell {cell.name} of {module.folder}"
-            every = set(range(1, len(cell.source.splitlines()) + 1))
+            every = _all_lines(cell.source)
             if cell.nbgrader.get("solution") and cell.kind == "markdown":
-                hidden = every
-            secrets.add(cell.source, hidden, origin)
-            public.add(cell.source, every - hidden, origin)
+                answer = every
+            secrets.add(cell.source, answer, origin)
+            secrets.add(cell.source, test, origin, TEST_LENGTHS)
+            public.add(cell.source, every - answer - test, origin)
         for kind in ("misconceptions", "alternatives"):
             for path in sorted((course.root / "tests" / module.folder / kind).glob("*.py")):
                 text = path.read_text(encoding="utf-8")
-                secrets.add(text, set(range(1, len(text.splitlines()) + 1)), f"{kind}/{path.name} of {module.folder}")
+                secrets.add(text, _all_lines(text), f"{kind}/{path.name} of {module.folder}")
     secrets.forget(public)
     return secrets
 
 
-def _hidden_lines(source: str) -> set[int]:
-    hidden, inside = set(), False
+def _all_lines(source: str) -> set[int]:
+    return set(range(1, len(source.splitlines()) + 1))
+
+
+def _hidden_lines(source: str) -> tuple[set[int], set[int]]:
+    """The numbers of the lines in solution regions, and of those in hidden tests."""
+    lines: dict[str, set[int]] = {"SOLUTION": set(), "HIDDEN TESTS": set()}
+    inside = ""
     for number, line in enumerate(source.splitlines(), start=1):
         mark = REGION.search(line)
-        inside = mark[1] == "BEGIN" if mark else inside
-        if inside and not mark:
-            hidden.add(number)
-    return hidden
+        if mark:
+            inside = mark[2] if mark[1] == "BEGIN" else ""
+        elif inside:
+            lines[inside].add(number)
+    return lines["SOLUTION"], lines["HIDDEN TESTS"]
 
 
 def _sequences(source: str) -> Iterator[tuple[str, list[tuple[ast.stmt, str]]]]:

@@ -43,22 +43,22 @@ def release_modules(course: Course, modules: Sequence[Module]) -> None:
         result = api.generate_assignment(module.folder, force=True, create=True)
         if not result["success"]:
             raise CourseError(f"nbgrader could not release {module.folder}: {_reason(result)}.", _cure(result, module))
-    check_public(gather_secrets(course, modules), [course.release / module.folder for module in modules])
+    check_public(gather_secrets(course, modules), course.release)
 
 
-def check_public(secrets: Secrets, folders: Sequence[Path]) -> None:
-    """Look for answers in everything below `folders`.
+def check_public(secrets: Secrets, folder: Path) -> None:
+    """Look for answers in everything below `folder`.
 
     Raises:
         CourseError: one was found; the message names file and line.
     """
-    for folder in folders:
-        leaks = find_leaks(secrets, read_texts(folder))
-        if leaks:
-            leak = leaks[0]
-            more = f" ({len(leaks) - 1} more)" if len(leaks) > 1 else ""
-            problem = f"{leak.path}, line {leak.line} would give away {leak.origin}: '{leak.text}'{more}."
-            raise CourseError(problem, "Move the line out of the public file, or into the solution region only.")
+    leaks = find_leaks(secrets, read_texts(folder))
+    if leaks:
+        leak = leaks[0]
+        place = f"{leak.path.relative_to(folder).as_posix()}, line {leak.line},"
+        more = f" ({len(leaks) - 1} more)" if len(leaks) > 1 else ""
+        problem = f"{place} would give away {leak.origin}: '{leak.text}'{more}."
+        raise CourseError(problem, "Write the public line another way, or move it into the hidden part only.")
 
 
 def _reason(result: dict[str, object]) -> str:

@@ -134,7 +134,7 @@ LEAKS = {
 @pytest.mark.parametrize("text", LEAKS.values(), ids=LEAKS.keys())
 def test_leaks_are_found(full_course, text):
     (full_course.root / "milestones" / "1957" / "run.py").write_text(text)
-    with pytest.raises(CourseError, match=r"milestones/1957/run.py, line \d+ would give away"):
+    with pytest.raises(CourseError, match=r"^milestones/1957/run.py, line \d+, would give away"):
         make_kit(full_course)
     assert not kit_folder(full_course).exists()
 
@@ -155,7 +155,7 @@ def test_a_leak_in_an_output_of_a_notebook(full_course):
     source = "product = np.asarray(x, dtype=np.float32) * np.float32(factor)"
     notebook["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": source}]
     path.write_text(json.dumps(notebook))
-    with pytest.raises(CourseError, match=r"tensor\.ipynb, line \d+ would give away cell 'scale'"):
+    with pytest.raises(CourseError, match=r"^release/01_tensor/tensor\.ipynb, line \d+, would give away cell 'scale'"):
         make_kit(full_course)
 
 
@@ -165,6 +165,7 @@ def test_a_leak_in_an_output_of_a_notebook(full_course):
         "def f(x):\n    return x\n",
         "from tinytorch.core.tensor import scale\nassert scale([2.0], 3)[0] == 6\n",
         "def test_unit_scale():\n    assert scale([1.0], 2)[0] == 2\n",
+        "hidden = 1\nrng_of_the_test = np.random.default_rng(5)\n",
         "import numpy as np\nmoved = 1\nreturn_value = moved\n",
         "this is not python: ][",
     ],
