@@ -287,16 +287,17 @@ def members(module: Module) -> Iterator[tuple[str, Any]]:
         >>> list(members(net))
         [('width', 8), ('blocks.0', 'a'), ('blocks.1', 'b')]
     """
-
-    def opened(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-        if isinstance(value, list | tuple):
-            for i, item in enumerate(value):
-                yield from opened(f"{name}.{i}", item)
-        else:
-            yield name, value
-
     for name, value in vars(module).items():
         yield from opened(name, value)
+
+
+def opened(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The items of a list or tuple, at any depth, as ("name.0", item); anything else as (name, value)."""
+    if isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from opened(f"{name}.{i}", item)
+    else:
+        yield name, value
 
 
 # %% [markdown]
