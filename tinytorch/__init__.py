@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time a name is l
         enable_autograd as enable_autograd, no_grad as no_grad,
     )
     from tinytorch import autograd as autograd
+    from tinytorch import data as data
     from tinytorch import nn as nn
 
 __getattr__, __dir__, __all__ = lazy_names(
@@ -23,7 +24,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "zeros"],
         "core.autograd": ["enable_autograd", "no_grad"],
     },
-    facades=["autograd", "nn"],
+    facades=["autograd", "data", "nn"],
 )
 
 start("core.tensor", "keep_freed_memory")

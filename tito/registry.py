@@ -77,6 +77,11 @@ MODULES: tuple[Module, ...] = (
         5, "autograd", "core.autograd", (1, 2, 3, 4), 95, 6, "derivatives of everything: recording, backward, no_grad",
         {"": ("enable_autograd", "no_grad"), "autograd": ("Function", "gradient_check", "no_grad")},
     ),
+    Module(
+        8, "dataloader", "data.loader", (1,), 70, 3, "batches of real data: shuffling, gathering, prefetch, files",
+        {"data": ("CIFAR10", "DataLoader", "Dataset", "Digits", "ImageDataset", "MNIST", "Normalize", "RandomCrop",
+                  "RandomHorizontalFlip", "Subset", "TensorDataset", "collate", "random_split")},
+    ),
 )  # fmt: skip
 
 
