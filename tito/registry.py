@@ -68,7 +68,7 @@ MODULES: tuple[Module, ...] = (
         {"nn": ("Dense", "Dropout", "Linear", "Module", "Parameter"), "nn.functional": ("dropout", "linear")},
     ),
     Module(
-        4, "losses", "core.losses", (1, 3), 45, 2, "how wrong is it: mean squared error, cross-entropy",
+        4, "losses", "core.losses", (1, 2, 3), 45, 2, "how wrong is it: mean squared error, cross-entropy",
         {"nn": ("BCELoss", "BCEWithLogitsLoss", "BinaryCrossEntropyLoss", "CrossEntropyLoss", "MSELoss"),
          "nn.functional": ("binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "log_softmax",
                            "mse_loss")},
