@@ -44,7 +44,7 @@ def show(rows: list[Row]) -> None:
         table.add_column(column, justify="left" if column == "workload" else "right")
     for row in rows:
         table.add_row(*cells(row))
-    console = Console()
+    console = Console(width=max(140, Console().width))
     console.print(table)
     for key, value in machine().items():
         console.print(f"{key}: {value}", highlight=False)

@@ -141,9 +141,11 @@ class Rules(dict):
         self.operation = operation
 
     def __missing__(self, place: int) -> tuple:
-        if VARIADIC in self:
-            return self[VARIADIC]
-        raise NotImplementedError(f"{self.operation} has no derivative rule for input {place}: register one with @derivative.")
+        return self[VARIADIC] if VARIADIC in self else (self.unknown, picker([]))
+
+    def unknown(self, g: np.ndarray) -> np.ndarray:
+        """Stands in for a rule that nobody wrote: the forward pass works, backward says what is missing."""
+        raise NotImplementedError(f"{self.operation} has no derivative rule for this input: register one with @derivative.")
 
 
 def picker(places: list[int]) -> Callable:
