@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time a name is l
     from tinytorch import autograd as autograd
     from tinytorch import data as data
     from tinytorch import nn as nn
+    from tinytorch import optim as optim
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
@@ -24,7 +25,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "zeros"],
         "core.autograd": ["enable_autograd", "no_grad"],
     },
-    facades=["autograd", "data", "nn"],
+    facades=["autograd", "data", "nn", "optim"],
 )
 
 start("core.tensor", "keep_freed_memory")

@@ -16,6 +16,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "core.losses": ("04", "losses"),
     "core.autograd": ("05", "autograd"),
     "data.loader": ("08", "dataloader"),
+    "core.optimizers": ("06", "optimizers"),
 }
 
 PACKAGE = Path(__file__).parent

@@ -82,6 +82,10 @@ MODULES: tuple[Module, ...] = (
         {"data": ("CIFAR10", "DataLoader", "Dataset", "Digits", "ImageDataset", "MNIST", "Normalize", "RandomCrop",
                   "RandomHorizontalFlip", "Subset", "TensorDataset", "collate", "random_split")},
     ),
+    Module(
+        6, "optimizers", "core.optimizers", (1, 2, 3, 4, 5), 60, 3, "how far, and in which direction: momentum, Adam, AdamW",
+        {"optim": ("SGD", "Adam", "AdamW", "Optimizer", "RMSprop")},
+    ),
 )  # fmt: skip
 
 
