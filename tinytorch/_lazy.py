@@ -15,8 +15,8 @@ PARTS: dict[str, tuple[str, str]] = {
     "core.layers": ("03", "layers"),
     "core.losses": ("04", "losses"),
     "core.autograd": ("05", "autograd"),
-    "data.loader": ("08", "dataloader"),
     "core.optimizers": ("06", "optimizers"),
+    "data.loader": ("08", "dataloader"),
 }
 
 PACKAGE = Path(__file__).parent

@@ -78,13 +78,13 @@ MODULES: tuple[Module, ...] = (
         {"": ("enable_autograd", "no_grad"), "autograd": ("Function", "gradient_check", "no_grad")},
     ),
     Module(
+        6, "optimizers", "core.optimizers", (1, 2, 3, 4, 5), 60, 3, "where to step and how far: momentum, RMSprop, Adam",
+        {"optim": ("SGD", "Adam", "AdamW", "Optimizer", "RMSprop")},
+    ),
+    Module(
         8, "dataloader", "data.loader", (1,), 70, 3, "batches of real data: shuffling, gathering, prefetch, files",
         {"data": ("CIFAR10", "DataLoader", "Dataset", "Digits", "ImageDataset", "MNIST", "Normalize", "RandomCrop",
                   "RandomHorizontalFlip", "Subset", "TensorDataset", "collate", "random_split")},
-    ),
-    Module(
-        6, "optimizers", "core.optimizers", (1, 2, 3, 4, 5), 60, 3, "how far, and in which direction: momentum, Adam, AdamW",
-        {"optim": ("SGD", "Adam", "AdamW", "Optimizer", "RMSprop")},
     ),
 )  # fmt: skip
 

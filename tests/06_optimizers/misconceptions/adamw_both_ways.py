@@ -1,0 +1,13 @@
+"""The weights shrink, and the gradient must know about it too."""
+# loses: test-adamw
+# says: leaves the gradient as it is
+
+# %% adamw
+#| export
+class AdamW(Adam):
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+    def decay(self, p, g, options):
+        p *= 1 - options["lr"] * options["weight_decay"]
+        return g + options["weight_decay"] * p

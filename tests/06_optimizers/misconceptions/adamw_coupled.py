@@ -1,0 +1,12 @@
+"""Decay is part of the loss, so weight_decay * p goes into the gradient."""
+# loses: test-adamw
+# says: shrinks p by the factor
+
+# %% adamw
+#| export
+class AdamW(Adam):
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+    def decay(self, p, g, options):
+        return g + options["weight_decay"] * p

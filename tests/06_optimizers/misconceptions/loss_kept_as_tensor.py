@@ -1,0 +1,11 @@
+"""A step returns its loss; the loss is a Tensor."""
+# loses: test-train-step, test-module-optimizers
+# says: return loss.item()
+
+# %% train-step
+def train_step(optimizer, function, *inputs):
+    optimizer.zero_grad()
+    loss = function(*inputs)
+    loss.backward()
+    optimizer.step()
+    return loss
