@@ -78,7 +78,7 @@ MODULES: tuple[Module, ...] = (
         {"": ("enable_autograd", "no_grad"), "autograd": ("Function", "gradient_check", "no_grad")},
     ),
     Module(
-        6, "optimizers", "core.optimizers", (1, 2, 3, 4, 5), 60, 3, "where to step and how far: momentum, RMSprop, Adam",
+        6, "optimizers", "core.optimizers", (1, 2, 3, 4, 5), 60, 3, "where to step and how far: momentum, Adam, AdamW",
         {"optim": ("SGD", "Adam", "AdamW", "Optimizer", "RMSprop")},
     ),
     Module(
