@@ -146,10 +146,10 @@ def softmax(x, axis=-1):
     EXAMPLE:
         >>> softmax(Tensor([1000.0, 1001.0, 1002.0])).data.round(2)
         array([0.09, 0.24, 0.67], dtype=float32)
-    HINT: `keepdims=True` keeps (B, C) / (B, 1) broadcastable. `np.exp(e, out=e)` needs no second array.
+    HINT: `keepdims=True` keeps (B, C) / (B, 1) broadcastable. `e /= total` needs no second array.
     """
-    e = x - x.max(axis=axis, keepdims=True)  # (..., C, ...) - (..., 1, ...): the largest entry is 0
-    np.exp(e, out=e)  # in [0, 1]: cannot overflow
+    shifted = x - x.max(axis=axis, keepdims=True)  # (..., C, ...) - (..., 1, ...): the largest entry is 0
+    e = np.exp(shifted)  # in [0, 1]: cannot overflow
     e /= e.sum(axis=axis, keepdims=True)
     return e
 

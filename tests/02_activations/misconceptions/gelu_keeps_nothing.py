@@ -1,0 +1,10 @@
+"""An operation returns its result; what the derivative needs can be computed again."""
+# loses: test-gelu
+# says: the pair is (y, t)
+
+# %% gelu
+#| export
+@op
+def gelu(x):
+    t = np.tanh(GELU_SCALE * (x + GELU_CUBE * x * x * x))
+    return 0.5 * x * (1 + t)

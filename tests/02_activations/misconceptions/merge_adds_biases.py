@@ -1,0 +1,7 @@
+"""The weights multiply and the biases add up."""
+# loses: test-merge-layers
+# says: multiplies the first bias too
+
+# %% merge-layers
+def merge_layers(w1, b1, w2, b2):
+    return w2 @ w1, b1 + b2

@@ -1,0 +1,9 @@
+"""Making a number non-negative means dropping its sign."""
+# loses: test-relu, test-module-activations
+# says: exactly 0
+
+# %% relu
+#| export
+@op
+def relu(x):
+    return np.abs(x)

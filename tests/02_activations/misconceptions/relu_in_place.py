@@ -1,0 +1,10 @@
+"""Setting the negative entries of x to 0 saves an array."""
+# loses: test-relu
+# says: wrote into its input
+
+# %% relu
+#| export
+@op
+def relu(x):
+    x[x < 0] = 0
+    return x

@@ -1,0 +1,9 @@
+"""The maximum of x and 0 is np.max."""
+# loses: test-relu, test-module-activations
+# says: negative input
+
+# %% relu
+#| export
+@op
+def relu(x):
+    return np.max(x, 0)

@@ -1,0 +1,9 @@
+"""The exponent is x: larger x, larger result."""
+# loses: test-sigmoid, test-module-activations
+# says: the sign of the exponent
+
+# %% sigmoid
+#| export
+@op
+def sigmoid(x):
+    return 1 / (1 + np.exp(np.minimum(x, 87)))

@@ -1,0 +1,10 @@
+"""The formula is the program; e^x is always a number."""
+# loses: test-softmax
+# says: subtract the maximum first
+
+# %% softmax
+#| export
+@op
+def softmax(x, axis=-1):
+    e = np.exp(x)
+    return e / e.sum(axis=axis, keepdims=True)

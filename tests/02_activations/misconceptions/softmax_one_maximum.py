@@ -1,0 +1,10 @@
+"""Any shift cancels, so one maximum serves the whole batch."""
+# loses: test-softmax
+# says: each row needs its own maximum
+
+# %% softmax
+#| export
+@op
+def softmax(x, axis=-1):
+    e = np.exp(x - x.max())
+    return e / e.sum(axis=axis, keepdims=True)
