@@ -523,7 +523,7 @@ def test_unit_batch_indices():
     check_equal([len(batch) for batch in rows(100, 8, shuffle=True, drop_last=True)], [8] * 12, call="sizes of batch_indices(100, 8, shuffle=True, drop_last=True)")
     spread = float(np.mean([max(batch) - min(batch) for batch in mixed]))
     in_row = sum(int((np.diff(batch) == 1).sum()) for batch in mixed)
-    check_equal(in_row < 15, True, call=f"neighbours in a row in a shuffled epoch of 100 ({in_row}) are below 15", likely="whole batches are shuffled, or nothing at all: shuffle the samples")
+    check_equal(in_row < 40, True, call=f"neighbours in a row in a shuffled epoch of 100 ({in_row}) are below 40", likely="whole batches are shuffled, or nothing at all: shuffle the samples")
     check_equal(spread > 40, True, call=f"mean distance in a shuffled batch of 8 from 100 ({spread:.0f}) is above 40", likely="the order is shuffled inside each batch: shuffle the epoch, then cut")
     check_equal(rows(100, 8, shuffle=True, seed=1) == mixed, True, call="batch_indices(100, 8, shuffle=True, seed=1) is the same a second time", likely="the order must come from default_rng(seed) alone")
     check_equal(rows(100, 8, shuffle=True, seed=2) != mixed, True, call="another seed gives another order", likely="the order is the same every epoch: the seed is not used")
@@ -579,8 +579,6 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return int(value)
 
 
-# %% nbgrader={"grade": false, "grade_id": "dataloader", "locked": false, "schema_version": 3, "solution": true, "task": false}
-#| export
 class DataLoader:
     """Batches of a data set: `for x, y in loader` is one epoch.
 
@@ -598,13 +596,10 @@ class DataLoader:
         TypeError: `dataset` is no Dataset.
         ValueError: no samples, no batch, or a batch size below 1.
 
-    TODO: `batches`, the batches of one epoch in their order.
-    APPROACH: 1. batch_indices  2. skip the first `start`  3. for each: gather, or collate_fn of the samples  4. yield transformed
-    EXAMPLE:
+    Example:
         >>> loader = DataLoader(TensorDataset(np.arange(5)), batch_size=2)
         >>> [labels.tolist() for (labels,) in loader]
         [[0, 1], [2, 3], [4]]
-    HINT: `for number, indices in enumerate(order[start:], start)`; the number goes to `self.transformed(batch, seed, number)`.
     """
 
     def __init__(
@@ -646,18 +641,6 @@ class DataLoader:
         self.resumed = False
         return self.hand_out(self.place)
 
-    def batches(self, seed: int | None, start: int) -> Iterator[tuple]:
-        """Yield the batches of the epoch that `seed` decides, from number `start` on."""
-        ### BEGIN SOLUTION
-        order = batch_indices(len(self.dataset), self.batch_size, self.shuffle, self.drop_last, seed)
-        for number, indices in enumerate(order[start:], start):
-            if self.collate_fn is None:
-                batch = self.dataset.gather(indices)
-            else:
-                batch = self.collate_fn([self.dataset[i] for i in indices.tolist()])
-            yield self.transformed(batch, seed, number)
-        ### END SOLUTION
-
     def transformed(self, batch: tuple, seed: int | None, number: int) -> tuple:
         """The batch with its first field transformed, by random numbers that belong to this batch of this epoch."""
         if self.transform is None:
@@ -667,7 +650,7 @@ class DataLoader:
 
     def hand_out(self, place: dict[str, Any]) -> Iterator[tuple]:
         """Yield the batches from `place` on, and keep count."""
-        batches = iter(self.batches(place["seed"], place["batch"]))
+        batches = iter(epoch_batches(self, place["seed"], place["batch"]))
         for batch in prefetched(batches, self.prefetch) if self.prefetch else batches:
             place["batch"] += 1
             yield batch
@@ -702,6 +685,36 @@ class DataLoader:
             self.generator.bit_generator.state = state["generator"]
         self.place = {"seed": state["seed"], "batch": state["batch"]}
         self.resumed = state["seed"] is not None or state["batch"] > 0
+
+
+# %% nbgrader={"grade": false, "grade_id": "epoch-batches", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def epoch_batches(loader: DataLoader, seed: int | None, start: int) -> Iterator[tuple]:
+    """Yield the batches of one epoch, from batch number `start` on.
+
+    Args:
+        loader: knows `dataset`, `batch_size`, `shuffle`, `drop_last` and `collate_fn` (a function on a list of samples, or None).
+        seed: decides the order of the epoch.
+        start: how many batches to leave out at the beginning, without fetching them.
+
+    TODO: the loop that everything else on this page serves.
+    APPROACH: 1. the rows of every batch, from `batch_indices`  2. leave out the first `start`  3. for each: `gather` it, or with a
+        collate_fn call that on a list of its samples  4. yield `loader.transformed(batch, seed, number)`
+    EXAMPLE:
+        >>> loader = DataLoader(TensorDataset(np.arange(5)), batch_size=2)
+        >>> [labels.tolist() for (labels,) in epoch_batches(loader, seed=0, start=1)]
+        [[2, 3], [4]]
+    HINT: `enumerate(order[start:], start)` gives each batch the number that it has in the whole epoch.
+    """
+    ### BEGIN SOLUTION
+    order = batch_indices(len(loader.dataset), loader.batch_size, loader.shuffle, loader.drop_last, seed)
+    for number, indices in enumerate(order[start:], start):
+        if loader.collate_fn is None:
+            batch = loader.dataset.gather(indices)
+        else:
+            batch = loader.collate_fn([loader.dataset[i] for i in indices.tolist()])
+        yield loader.transformed(batch, seed, number)
+    ### END SOLUTION
 
 
 # %% nbgrader={"grade": false, "grade_id": "loader-helpers", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -744,8 +757,8 @@ def add_noise(inputs, rng):
     return inputs + np.float32(rng.random())
 
 
-# %% nbgrader={"grade": true, "grade_id": "test-dataloader", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
-def test_unit_dataloader():
+# %% nbgrader={"grade": true, "grade_id": "test-epoch-batches", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_unit_epoch_batches():
     """Order, pairs, epochs, resuming, collate_fn and transform."""
     loader = DataLoader(Powers(7), batch_size=3)
     check_equal(lambda: [len(y) for _, y in epoch_of(loader)], [3, 3, 1], call="batch sizes of DataLoader(7 samples, batch_size=3)", likely="one batch for each piece of batch_indices")
@@ -781,7 +794,7 @@ def test_unit_dataloader():
 
 
 if __name__ == "__main__":
-    test_unit_dataloader()
+    test_unit_epoch_batches()
 
 # %% [markdown]
 r"""
@@ -1014,7 +1027,7 @@ class Normalize:
 def test_unit_normalize():
     """Constants per channel, whatever the batch holds."""
     images = np.ones((1, 2, 2, 2), np.float32)
-    check_close(lambda: Normalize([0, 3], [1, 2])(images), [[[[1, 1], [1, 1]], [[-1, -1], [-1, -1]]]], call="Normalize([0, 3], [1, 2])(ones (1, 2, 2, 2))", likely="(C,) must become (C, 1, 1), or it meets the columns")
+    check_close(lambda: Normalize([0, 3], [1, 2])(images), [[[[1, 1], [1, 1]], [[-1, -1], [-1, -1]]]], call="Normalize([0, 3], [1, 2])(ones (1, 2, 2, 2))", likely="constants per channel: (C,) must become (C, 1, 1) or it meets the columns, and nothing is measured on the batch")
     ### BEGIN HIDDEN TESTS
     x = np.random.default_rng(4).random((6, 3, 5, 3), dtype=np.float32)
     mean, std = np.float32([0.2, 0.5, 0.9]), np.float32([0.1, 0.5, 2.0])
@@ -1382,11 +1395,13 @@ class CIFAR10(ImageDataset):
         """The contents of some files of an archive, in the order asked for; nothing is written to disk."""
         found = {}
         try:
-            with tarfile.open(path) as archive:
+            with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
                 for member in archive:
                     name = member.name.rpartition("/")[2]
                     if name in wanted and member.isfile():
                         found[name] = archive.extractfile(member).read()
+                while stream.read(CHUNK):  # the checksum of the whole stands at its end
+                    pass
             return [found[name] for name in wanted]
         except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, KeyError) as error:
             raise ValueError(f"{path} is damaged ({error}): delete it and download it again.") from None
@@ -1466,7 +1481,7 @@ def test_module():
     means = class_means(DataLoader(train, batch_size=64, shuffle=True, generator=0, prefetch=2))
     right, total = share_right(DataLoader(test, batch_size=100), means)
     check_equal(total, 359, call="samples in an epoch over the test part", likely="the last, smaller batch belongs to the epoch")
-    check_equal(right > 0.85, True, call=f"share of unseen digits nearest to their own mean, {right:.3f}, is above 0.85", likely="labels and images were mixed up on the way")
+    check_equal(right > 0.85, True, call=f"share of unseen digits nearest to their own mean, {right:.3f}, is above 0.85", likely="labels and images were mixed up on the way, or the split is not random")
     ### BEGIN HIDDEN TESTS
     loader = DataLoader(train, batch_size=64, shuffle=True, generator=7)
     interrupted, resumed = (DataLoader(train, batch_size=64, shuffle=True, generator=7) for _ in range(2))

@@ -20,6 +20,7 @@ __all__ = [
     "prefetched",
     "whole_number",
     "DataLoader",
+    "epoch_batches",
     "crop_each",
     "RandomCrop",
     "RandomHorizontalFlip",
@@ -344,7 +345,6 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return int(value)
 
 
-# From cell 'dataloader'.
 class DataLoader:
     """Batches of a data set: `for x, y in loader` is one epoch.
 
@@ -362,13 +362,10 @@ class DataLoader:
         TypeError: `dataset` is no Dataset.
         ValueError: no samples, no batch, or a batch size below 1.
 
-    TODO: `batches`, the batches of one epoch in their order.
-    APPROACH: 1. batch_indices  2. skip the first `start`  3. for each: gather, or collate_fn of the samples  4. yield transformed
-    EXAMPLE:
+    Example:
         >>> loader = DataLoader(TensorDataset(np.arange(5)), batch_size=2)
         >>> [labels.tolist() for (labels,) in loader]
         [[0, 1], [2, 3], [4]]
-    HINT: `for number, indices in enumerate(order[start:], start)`; the number goes to `self.transformed(batch, seed, number)`.
     """
 
     def __init__(
@@ -410,16 +407,6 @@ class DataLoader:
         self.resumed = False
         return self.hand_out(self.place)
 
-    def batches(self, seed: int | None, start: int) -> Iterator[tuple]:
-        """Yield the batches of the epoch that `seed` decides, from number `start` on."""
-        order = batch_indices(len(self.dataset), self.batch_size, self.shuffle, self.drop_last, seed)
-        for number, indices in enumerate(order[start:], start):
-            if self.collate_fn is None:
-                batch = self.dataset.gather(indices)
-            else:
-                batch = self.collate_fn([self.dataset[i] for i in indices.tolist()])
-            yield self.transformed(batch, seed, number)
-
     def transformed(self, batch: tuple, seed: int | None, number: int) -> tuple:
         """The batch with its first field transformed, by random numbers that belong to this batch of this epoch."""
         if self.transform is None:
@@ -429,7 +416,7 @@ class DataLoader:
 
     def hand_out(self, place: dict[str, Any]) -> Iterator[tuple]:
         """Yield the batches from `place` on, and keep count."""
-        batches = iter(self.batches(place["seed"], place["batch"]))
+        batches = iter(epoch_batches(self, place["seed"], place["batch"]))
         for batch in prefetched(batches, self.prefetch) if self.prefetch else batches:
             place["batch"] += 1
             yield batch
@@ -464,6 +451,33 @@ class DataLoader:
             self.generator.bit_generator.state = state["generator"]
         self.place = {"seed": state["seed"], "batch": state["batch"]}
         self.resumed = state["seed"] is not None or state["batch"] > 0
+
+
+# From cell 'epoch-batches'.
+def epoch_batches(loader: DataLoader, seed: int | None, start: int) -> Iterator[tuple]:
+    """Yield the batches of one epoch, from batch number `start` on.
+
+    Args:
+        loader: knows `dataset`, `batch_size`, `shuffle`, `drop_last` and `collate_fn` (a function on a list of samples, or None).
+        seed: decides the order of the epoch.
+        start: how many batches to leave out at the beginning, without fetching them.
+
+    TODO: the loop that everything else on this page serves.
+    APPROACH: 1. the rows of every batch, from `batch_indices`  2. leave out the first `start`  3. for each: `gather` it, or with a
+        collate_fn call that on a list of its samples  4. yield `loader.transformed(batch, seed, number)`
+    EXAMPLE:
+        >>> loader = DataLoader(TensorDataset(np.arange(5)), batch_size=2)
+        >>> [labels.tolist() for (labels,) in epoch_batches(loader, seed=0, start=1)]
+        [[2, 3], [4]]
+    HINT: `enumerate(order[start:], start)` gives each batch the number that it has in the whole epoch.
+    """
+    order = batch_indices(len(loader.dataset), loader.batch_size, loader.shuffle, loader.drop_last, seed)
+    for number, indices in enumerate(order[start:], start):
+        if loader.collate_fn is None:
+            batch = loader.dataset.gather(indices)
+        else:
+            batch = loader.collate_fn([loader.dataset[i] for i in indices.tolist()])
+        yield loader.transformed(batch, seed, number)
 
 
 # From cell 'crop-each'.
@@ -842,11 +856,13 @@ class CIFAR10(ImageDataset):
         """The contents of some files of an archive, in the order asked for; nothing is written to disk."""
         found = {}
         try:
-            with tarfile.open(path) as archive:
+            with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
                 for member in archive:
                     name = member.name.rpartition("/")[2]
                     if name in wanted and member.isfile():
                         found[name] = archive.extractfile(member).read()
+                while stream.read(CHUNK):  # the checksum of the whole stands at its end
+                    pass
             return [found[name] for name in wanted]
         except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, KeyError) as error:
             raise ValueError(f"{path} is damaged ({error}): delete it and download it again.") from None

@@ -1,0 +1,13 @@
+"""Everything in a batch is a Tensor."""
+# loses: test-collate
+# says: labels are integers
+
+# %% collate
+#| export
+def collate(samples: Sequence[tuple]) -> tuple:
+    check_samples(samples)
+    batch = []
+    for column in zip(*samples, strict=True):
+        values = np.stack([raw(value) for value in column])  # (B, ...)
+        batch.append(wrap(values))
+    return tuple(batch)

@@ -1,0 +1,12 @@
+"""Random batches are random row numbers."""
+# loses: test-batch-indices, test-epoch-batches
+# says: draw without replacement
+
+# %% batch-indices
+#| export
+def batch_indices(
+    count: int, batch_size: int, shuffle: bool = False, drop_last: bool = False, seed: int | None = 0
+) -> list[np.ndarray]:
+    order = np.random.default_rng(seed).integers(0, count, size=count) if shuffle else np.arange(count)
+    stop = count - count % batch_size if drop_last else count
+    return [order[start : start + batch_size] for start in range(0, stop, batch_size)]

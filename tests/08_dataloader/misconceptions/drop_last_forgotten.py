@@ -1,0 +1,14 @@
+"""The last batch matters little."""
+# loses: test-epoch-batches
+# says: drop_last is not passed on
+
+# %% epoch-batches
+#| export
+def epoch_batches(loader: DataLoader, seed: int | None, start: int) -> Iterator[tuple]:
+    order = batch_indices(len(loader.dataset), loader.batch_size, loader.shuffle, False, seed)
+    for number, indices in enumerate(order[start:], start):
+        if loader.collate_fn is None:
+            batch = loader.dataset.gather(indices)
+        else:
+            batch = loader.collate_fn([loader.dataset[i] for i in indices.tolist()])
+        yield loader.transformed(batch, seed, number)

@@ -1,0 +1,18 @@
+"""To normalise a batch, subtract its mean and divide by its spread."""
+# loses: test-normalize
+# says: nothing is measured on the batch
+
+# %% normalize
+#| export
+class Normalize:
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        self.mean, self.std = np.float32(mean), np.float32(std)
+        if self.mean.ndim != 1 or self.mean.shape != self.std.shape or not np.all(self.std > 0):
+            raise ValueError(f"Normalize needs a mean and a std above 0 for each channel, not {mean} and {std}.")
+
+    def __call__(self, images: np.ndarray, rng: Any = None) -> np.ndarray:
+        if images.shape[-3] != len(self.mean):
+            raise ShapeError(f"Normalize: images of shape {images.shape} have {images.shape[-3]} channels, not {len(self.mean)}.")
+        mean, std = images.mean(axis=(0, 2, 3), keepdims=True), images.std(axis=(0, 2, 3), keepdims=True)
+        return (images - mean) / (std + np.float32(1e-5))

@@ -1,0 +1,14 @@
+"""A batch is collected sample by sample, so there is nothing else to call."""
+# loses: test-epoch-batches
+# says: gathers whole batches
+
+# %% epoch-batches
+#| export
+def epoch_batches(loader: DataLoader, seed: int | None, start: int) -> Iterator[tuple]:
+    order = batch_indices(len(loader.dataset), loader.batch_size, loader.shuffle, loader.drop_last, seed)
+    for number, indices in enumerate(order[start:], start):
+        if loader.collate_fn is None:
+            batch = collate([loader.dataset[i] for i in indices.tolist()])
+        else:
+            batch = loader.collate_fn([loader.dataset[i] for i in indices.tolist()])
+        yield loader.transformed(batch, seed, number)

@@ -1,0 +1,14 @@
+"""After resuming, the batches are numbered from 0 again."""
+# loses: test-epoch-batches
+# says: each keeps its number
+
+# %% epoch-batches
+#| export
+def epoch_batches(loader: DataLoader, seed: int | None, start: int) -> Iterator[tuple]:
+    order = batch_indices(len(loader.dataset), loader.batch_size, loader.shuffle, loader.drop_last, seed)
+    for number, indices in enumerate(order[start:]):
+        if loader.collate_fn is None:
+            batch = loader.dataset.gather(indices)
+        else:
+            batch = loader.collate_fn([loader.dataset[i] for i in indices.tolist()])
+        yield loader.transformed(batch, seed, number)

@@ -1,0 +1,14 @@
+"""A resumed epoch begins at its first batch."""
+# loses: test-epoch-batches, test-module-dataloader
+# says: `start` batches are to be skipped
+
+# %% epoch-batches
+#| export
+def epoch_batches(loader: DataLoader, seed: int | None, start: int) -> Iterator[tuple]:
+    order = batch_indices(len(loader.dataset), loader.batch_size, loader.shuffle, loader.drop_last, seed)
+    for number, indices in enumerate(order):
+        if loader.collate_fn is None:
+            batch = loader.dataset.gather(indices)
+        else:
+            batch = loader.collate_fn([loader.dataset[i] for i in indices.tolist()])
+        yield loader.transformed(batch, seed, number)

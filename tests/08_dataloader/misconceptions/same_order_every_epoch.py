@@ -1,0 +1,12 @@
+"""For a reproducible run the order is shuffled once, with a fixed seed."""
+# loses: test-batch-indices, test-epoch-batches
+# says: the order is the same every epoch
+
+# %% batch-indices
+#| export
+def batch_indices(
+    count: int, batch_size: int, shuffle: bool = False, drop_last: bool = False, seed: int | None = 0
+) -> list[np.ndarray]:
+    order = np.random.default_rng(0).permutation(count) if shuffle else np.arange(count)
+    stop = count - count % batch_size if drop_last else count
+    return [order[start : start + batch_size] for start in range(0, stop, batch_size)]

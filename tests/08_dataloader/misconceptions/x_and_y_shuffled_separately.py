@@ -1,0 +1,15 @@
+"""Inputs and labels are shuffled, each of them."""
+# loses: test-epoch-batches, test-module-dataloader
+# says: inputs and labels must come from the same indices
+
+# %% epoch-batches
+#| export
+def epoch_batches(loader: DataLoader, seed: int | None, start: int) -> Iterator[tuple]:
+    order = batch_indices(len(loader.dataset), loader.batch_size, loader.shuffle, loader.drop_last, seed)
+    for number, indices in enumerate(order[start:], start):
+        if loader.collate_fn is None:
+            others = np.random.default_rng(number).permutation(indices) if loader.shuffle else indices
+            batch = loader.dataset.gather(indices)[:1] + loader.dataset.gather(others)[1:]
+        else:
+            batch = loader.collate_fn([loader.dataset[i] for i in indices.tolist()])
+        yield loader.transformed(batch, seed, number)
