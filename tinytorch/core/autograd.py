@@ -307,8 +307,7 @@ def matmul_a(g, a, b):
     if a.ndim > 1 and b.ndim > 1:
         return matmul_grad_a(g, b)
     g, left, right = as_matrices(g, a, b)
-    grad = unbroadcast(matmul_grad_a(g, right), (1,) * (left.ndim - 2) + left.shape if a.ndim > 1 else left.shape)
-    return grad.reshape(a.shape)
+    return unbroadcast(matmul_grad_a(g, right), left.shape).reshape(a.shape)
 
 
 @derivative(matmul, "b")
@@ -522,7 +521,7 @@ def reshape_x(g, input_shape):
 @derivative(permute, "x")
 def permute_x(g, axes):
     """The inverse permutation."""
-    return g.transpose(np.argsort(axes))
+    return g.transpose(np.argsort([axis % g.ndim for axis in axes]))
 
 
 @derivative(expand, "x")
@@ -536,7 +535,7 @@ def index_x(g, input_shape, key):
     """g at the places that were picked, 0 elsewhere; places picked twice add up."""
     grad = np.zeros(input_shape, dtype=np.float32)
     parts = key if isinstance(key, tuple) else (key,)
-    if any(isinstance(part, list | np.ndarray) and np.asarray(part).dtype != bool for part in parts):
+    if any(isinstance(part, list | tuple | np.ndarray) and np.asarray(part).dtype != bool for part in parts):
         np.add.at(grad, key, g)
     else:
         grad[key] = g
