@@ -463,7 +463,8 @@ def test_unit_softmax():
         call = f"softmax(x, axis={axis}) with x of shape (2, 5, 3)"
         check_close(lambda axis=axis: softmax(Tensor(numbers), axis=axis).data, e / e.sum(axis=axis, keepdims=True), call=call, likely="`axis` is ignored in the maximum or in the sum")
     x = Tensor(numbers)
-    softmax(x)
+    totals = softmax(x, axis=1).data.sum(axis=1)  # (2, 5, 3) -> (2, 3)
+    check_close(totals, np.ones((2, 3)), call="softmax(x, axis=1).data.sum(axis=1)")
     check_close(x.data, numbers, call="x.data after softmax(x)", likely="softmax wrote into its input: the first step must make a new array")
     square = Tensor([[0, 1], [1000, 1001]])
     half = [[0.2689414, 0.7310586]] * 2
