@@ -12,13 +12,14 @@ from tito.course import Course
 from tito.errors import CourseError
 from tito.files import write_atomic
 from tito.registry import MODULES, Module
+from tito.release import release_modules
 
-COPIED = ("modules", "datasets", "source", "release", "nbgrader_config.py", "pyproject.toml")
+COPIED = ("modules", "datasets", "source", "nbgrader_config.py", "pyproject.toml")
 ENDLESS = "while True:\n    pass"
 
 
-def make_classroom(course: Course) -> Course:
-    """Return a fresh course in demo/, so that the real gradebook stays as it is."""
+def make_classroom(course: Course, module: Module) -> Course:
+    """Return a fresh course in demo/ with one released module, so that the real gradebook stays as it is."""
     root = course.root / "demo"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
@@ -26,7 +27,9 @@ def make_classroom(course: Course) -> Course:
         source = course.root / name
         copy = shutil.copytree if source.is_dir() else shutil.copy2
         copy(source, root / name)
-    return Course(root)
+    classroom = Course(root)
+    release_modules(classroom, [module])
+    return classroom
 
 
 def hand_in(classroom: Course, module: Module) -> Path:
@@ -37,7 +40,7 @@ def hand_in(classroom: Course, module: Module) -> Path:
     solved = (classroom.source / module.folder / f"{module.name}.ipynb").read_text(encoding="utf-8")
     blank = (classroom.release / module.folder / f"{module.name}.ipynb").read_text(encoding="utf-8")
     submissions = {
-        "ada": solved,
+        "ada": answer(blank, solved, share=1.0),
         "ben": answer(blank, solved, share=0.5),
         "cleo": blank,
         "dina": solved[: len(solved) // 2],
@@ -76,7 +79,7 @@ def run_demo(course: Course) -> None:
         tito(course, command)
 
     module = MODULES[0]
-    classroom = make_classroom(course)
+    classroom = make_classroom(course, module)
     inbox = hand_in(classroom, module)
     say(f"2. Five students hand in {module.folder}; two of them make trouble (in {classroom.root.name}/)")
     tito(classroom, "collect", inbox.name)
