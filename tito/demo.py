@@ -25,8 +25,10 @@ def make_classroom(course: Course, module: Module) -> Course:
     root.mkdir()
     for name in COPIED:
         source = course.root / name
-        copy = shutil.copytree if source.is_dir() else shutil.copy2
-        copy(source, root / name)
+        if source.is_dir():
+            shutil.copytree(source, root / name)
+        else:
+            shutil.copy2(source, root / name)
     classroom = Course(root)
     release_modules(classroom, [module])
     return classroom
