@@ -66,7 +66,7 @@ def answer(blank: str, solved: str, share: float, first: str | None = None) -> s
         cell.source = by_id[cell.id]
     if first is not None:
         cells[0].source = first
-    return nbformat.writes(notebook)
+    return str(nbformat.writes(notebook))
 
 
 def run_demo(course: Course) -> None:
