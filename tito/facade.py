@@ -56,7 +56,7 @@ def _facade(name: str, modules: Sequence[Module], facades: Sequence[str]) -> str
     imports = [line for home, names in homes.items() for line in _import(home, names)]
     imports += [f"    from {full} import {child} as {child}" for child in below]
     lines = [
-        f'"""`{full}`: the names that PyTorch has in `{full.replace("tinytorch", "torch")}`, on what you built."""',
+        f'"""`{full}`: names as PyTorch has them, on what you built."""',
         "",
         "from typing import TYPE_CHECKING",
         "",

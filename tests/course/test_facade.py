@@ -63,6 +63,20 @@ def test_the_files_follow_from_the_registry():
     ]
 
 
+def test_a_facade_can_be_a_package_that_holds_parts(tmp_path):
+    row = Module(8, "dataloader", "data.loader", (), 1, 1, "", {"data": ("DataLoader",)})
+    for name, text in facade_files([row]).items():
+        path = tmp_path / "tinytorch" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "tinytorch" / "data" / "loader.py").write_text("class DataLoader: pass\n")
+    code = "import tinytorch; from tinytorch.data import DataLoader, loader; data = tinytorch.data"
+    code += "; print(DataLoader is loader.DataLoader, data.__all__, data.__doc__)"
+    assert output(tmp_path / "tinytorch", code) == (
+        "True ['DataLoader'] `tinytorch.data`: names as PyTorch has them, on what you built."
+    )
+
+
 def test_an_empty_package_imports(package):
     assert (
         output(package, "import tinytorch; from tinytorch import nn, optim; print(tinytorch.__all__, nn.__all__)")
