@@ -52,8 +52,6 @@ __all__ = [
     "expand_x",
     "index_x",
     "concatenate_block",
-    "GELU_SCALE",
-    "GELU_CUBE",
     "gelu_x",
     "linear_bias",
     "mse_loss_prediction",
@@ -92,7 +90,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.core.activations import gelu, relu, sigmoid, softmax, tanh
+from tinytorch.core.activations import GELU_CUBE, GELU_SCALE, gelu, relu, sigmoid, softmax, tanh
 from tinytorch.core.layers import linear
 from tinytorch.core.losses import (
     binary_cross_entropy,
@@ -550,9 +548,6 @@ def concatenate_block(g, saved, axis, position):
     return g[tuple(place)]
 
 
-GELU_SCALE, GELU_CUBE = np.float32((2 / np.pi) ** 0.5), np.float32(0.044715)  # Hendrycks & Gimpel 2016, eq. 2
-
-
 @derivative(gelu, "x")
 def gelu_x(g, x, saved):
     """With t = tanh(u), u = s (x + c x^3): (1 + t)/2 + x (1 - t^2) u'/2, where u' = s (1 + 3 c x^2)."""
@@ -708,14 +703,19 @@ def fit(grad: np.ndarray | None, g: np.ndarray, shape: tuple[int, ...], target: 
             raise ShapeError(f"a derivative rule returned shape {stretched} for an input of shape {shape}.")
     if grad.dtype is not FLOAT32:
         grad = grad.astype(np.float32)
-    if target.grad is None and isinstance(target, Tensor) and (grad is g or not is_own(grad)):
+    if target.grad is None and isinstance(target, Tensor) and not is_own(grad, g):
         grad = np.array(grad)  # a Tensor's grad is its own; between nodes arrays are only passed on
     return grad
 
 
-def is_own(array: Any) -> bool:
-    """Whether an array has its own memory, and nobody froze it because it was saved."""
-    return type(array) is np.ndarray and array.base is None and array.flags.writeable
+def is_own(grad: Any, g: np.ndarray) -> bool:
+    """Whether a rule made `grad` (or all of the array that it is a view of), and nobody else holds it."""
+    if type(grad) is not np.ndarray or not grad.flags.writeable or grad is g:
+        return False
+    base = grad.base
+    if base is None:
+        return True
+    return isinstance(base, np.ndarray) and base.size == grad.size and base is not g and base is not g.base
 
 
 class Engine:
@@ -745,6 +745,9 @@ class Engine:
                     values[-2] = shape = x._data.shape
                     values[-1] = i
                     edges.append((target, shape, rule, pick(values)))
+            elif type(x) is np.ndarray and x is arrays[i]:  # a plain array is not ours to freeze: begin again with copies
+                arrays = [x.copy() if type(x) is np.ndarray else array for x, array in zip(inputs, arrays, strict=False)]
+                return self.record(operation, out, inputs, arrays, options, saved)
         attach(out, Node(operation.__name__, edges, holds))
 
     def backward(self, tensor: Tensor, grad: Any = None) -> None:
@@ -756,7 +759,9 @@ class Engine:
         owner = array.base
         if array.flags.writeable and (not isinstance(owner, np.ndarray) or owner.flags.writeable):
             return array
-        return array.view(ReadOnlyArray)
+        view = array.view(ReadOnlyArray)
+        view.setflags(False)  # a view made before its owner was frozen would still be writable
+        return view
 
 
 def attach(out: Tensor, node: Node) -> None:
@@ -785,13 +790,16 @@ class no_grad(ContextDecorator):
         False
     """
 
+    def __init__(self) -> None:
+        self.before: list[bool] = []  # a stack, because a decorated function may call itself
+
     def __enter__(self) -> "no_grad":
-        self.before = engine.enabled
+        self.before.append(engine.enabled)
         engine.enabled = False
         return self
 
     def __exit__(self, *error: Any) -> None:
-        engine.enabled = self.before
+        engine.enabled = self.before.pop()
 
 
 enable_autograd()
@@ -991,8 +999,8 @@ class SharedRule:
             self.partials = list(answer) if isinstance(answer, tuple) else [answer]
             del self.context
         partial, self.partials[position] = self.partials[position], None
-        if any(partial is other for other in self.partials if other is not None):
-            return partial.copy()  # the same array for two inputs: each gets its own
+        if partial is not None and any(np.may_share_memory(partial, other) for other in self.partials if other is not None):
+            return partial.copy()  # the same memory for two inputs: each gets its own
         return partial
 
 
