@@ -147,6 +147,7 @@ def collate(samples: Sequence[tuple]) -> tuple:
         >>> pixels, labels = collate([(np.zeros(4), 7), (np.ones(4), 2)])
         >>> pixels.shape, labels.tolist()
         ((2, 4), [7, 2])
+
     HINT: `zip(*samples)` walks over the columns; `raw` takes the array out of a Tensor.
     """
     check_samples(samples)
@@ -239,6 +240,7 @@ class TensorDataset(Dataset):
         >>> dataset.gather([2, 0])[0].data, dataset[1][1].item()
         (array([[4., 5.],
                [0., 1.]], dtype=float32), 8)
+
     HINT: `array[index]` is a view: copy it, or a sample that somebody changes changes the data set.
     """
 
@@ -417,6 +419,7 @@ def random_split(
         >>> train, test = random_split(TensorDataset(np.arange(10)), [8, 2], generator=0)
         >>> len(train), len(test), sorted([*train.indices.tolist(), *test.indices.tolist()]) == list(range(10))
         (8, 2, True)
+
     HINT: `np.cumsum(sizes)` says where each piece ends; `np.split(order, ends[:-1])` cuts there.
     """
     sizes = split_sizes(len(dataset), lengths)
@@ -496,6 +499,7 @@ def batch_indices(
         [[0, 1], [2, 3], [4]]
         >>> [batch.tolist() for batch in batch_indices(5, 2, drop_last=True)]
         [[0, 1], [2, 3]]
+
     HINT: `range(0, stop, batch_size)` gives the starts; a slice may reach beyond the end.
     """
     ### BEGIN SOLUTION
@@ -704,6 +708,7 @@ def epoch_batches(loader: DataLoader, seed: int | None, start: int) -> Iterator[
         >>> loader = DataLoader(TensorDataset(np.arange(5)), batch_size=2)
         >>> [labels.tolist() for (labels,) in epoch_batches(loader, seed=0, start=1)]
         [[2, 3], [4]]
+
     HINT: `enumerate(order[start:], start)` gives each batch the number that it has in the whole epoch.
     """
     ### BEGIN SOLUTION
@@ -898,6 +903,7 @@ def crop_each(images: np.ndarray, tops: np.ndarray, lefts: np.ndarray, size: int
     EXAMPLE:
         >>> crop_each(np.arange(9).reshape(1, 1, 3, 3), np.array([1]), np.array([0]), 2).tolist()
         [[[[3, 4], [6, 7]]]]
+
     HINT: rows are the axis before the last; the channels are cut alike.
     """
     ### BEGIN SOLUTION
@@ -1005,6 +1011,7 @@ class Normalize:
     EXAMPLE:
         >>> Normalize([0.5], [0.25])(np.ones((1, 1, 1, 2), np.float32)).tolist()
         [[[[2.0, 2.0]]]]
+
     HINT: shapes are aligned at the right, so (C,) alone would meet the columns of the image.
     """
 
@@ -1098,6 +1105,7 @@ def parse_idx(content: np.ndarray) -> np.ndarray:
     EXAMPLE:
         >>> parse_idx(np.array([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9], dtype=np.uint8))
         array([7, 8, 9], dtype=uint8)
+
     HINT: `content[4:8].view(">u4")` reads four bytes as one big-endian number; `.astype(dtype.newbyteorder("="))` turns an array round.
     """
     ### BEGIN SOLUTION
@@ -1318,10 +1326,8 @@ class Digits(ImageDataset):
     Args:
         root: the folder of data sets; by default `datasets` beside the package.
 
-    Example:
-        >>> pixels, label = Digits()[0]
-        >>> pixels.shape, int(label)
-        ((1, 8, 8), 0)
+    Raises:
+        FileNotFoundError: there is no `digits/digits.csv` in it.
     """
 
     def __init__(self, root: str | Path | None = None) -> None:
