@@ -146,7 +146,8 @@ def derivative(operation: Callable, name: str) -> Callable:
 
     def register(rule: Callable) -> Callable:
         wants = [places[want] for want in rule.__code__.co_varnames[1 : rule.__code__.co_argcount]]
-        operation.__dict__.setdefault("rules", Rules(operation.__name__))[places.get(name, VARIADIC)] = (rule, picker(wants))
+        operation.rules = operation.rules or Rules(operation.__name__)
+        operation.rules[places.get(name, VARIADIC)] = (rule, picker(wants))
         return rule
 
     return register
@@ -643,13 +644,11 @@ class Frozen:
 
 def freeze(array: np.ndarray) -> Frozen | None:
     """Make an array (of a view: the array that it looks into) read-only until the returned object is dropped."""
-    reference = _frozen.get(id(array))
+    owner = array.base if isinstance(array.base, np.ndarray) else array
+    reference = _frozen.get(id(owner))
     if reference is not None:
         return reference()
-    owner = array.base if isinstance(array.base, np.ndarray) else array
-    if owner is not array:
-        return freeze(owner)
-    return Frozen(array) if array.flags.writeable else None
+    return Frozen(owner) if owner.flags.writeable else None
 
 
 class Node:
@@ -693,10 +692,8 @@ class Node:
         self.edges = self.holds = self.grad = None
 
 
-def fit(grad: np.ndarray | None, g: np.ndarray, shape: tuple[int, ...], target: Any) -> np.ndarray:
+def fit(grad: np.ndarray, g: np.ndarray, shape: tuple[int, ...], target: Any) -> np.ndarray:
     """Bring a rule's answer to g into shape: broadcast undone, float32, and owned by its target alone."""
-    if grad is None:  # a Function may leave an input out
-        return np.zeros(shape, dtype=np.float32)
     if grad.shape != shape:
         stretched, grad = grad.shape, unbroadcast(grad, shape)
         if grad.shape != shape:
@@ -727,7 +724,7 @@ class Engine:
         """Leave a node on `out`, unless `no_grad` is in force."""
         if not self.enabled:
             return
-        rules = operation.__dict__.get("rules") or Rules(operation.__name__)
+        rules = operation.rules or Rules(operation.__name__)
         values = arrays if operation.takes else []  # what rules may ask for: the parameters in order, then EXTRAS
         if len(values) < len(operation.names):
             for name in operation.names[len(values) :]:
@@ -739,7 +736,8 @@ class Engine:
                 target = x._grad_fn
                 if target is None:
                     target = x
-                    holds.append(freeze(x._data))
+                    known = _frozen.get(id(x._data))
+                    holds.append(known() if known else freeze(x._data))
                 if x.requires_grad:
                     rule, pick = rules[i]
                     values[-2] = shape = x._data.shape
@@ -993,13 +991,15 @@ class SharedRule:
         self.function, self.context = function, context
         self.partials: list | None = None
 
-    def __call__(self, g: np.ndarray, position: int) -> np.ndarray | None:
+    def __call__(self, g: np.ndarray, position: int, shape: tuple[int, ...]) -> np.ndarray:
         if self.partials is None:
             answer = self.function.backward(self.context, g)
             self.partials = list(answer) if isinstance(answer, tuple) else [answer]
             del self.context
         partial, self.partials[position] = self.partials[position], None
-        if partial is not None and any(np.may_share_memory(partial, other) for other in self.partials if other is not None):
+        if partial is None:
+            return np.zeros(shape, dtype=np.float32)
+        if any(np.may_share_memory(partial, other) for other in self.partials if other is not None):
             return partial.copy()  # the same memory for two inputs: each gets its own
         return partial
 
@@ -1041,7 +1041,7 @@ class Function:
         out = wrap(cls.forward(context, *arrays, **options))
         if any(needs):
             rule = SharedRule(cls, context)
-            edges = [(x._grad_fn or x, x.shape, rule, (i,)) for i, x in enumerate(inputs) if needs[i]]
+            edges = [(x._grad_fn or x, x.shape, rule, (i, x.shape)) for i, x in enumerate(inputs) if needs[i]]
             holds = [freeze(x._data) for x in inputs if isinstance(x, Tensor) and x._grad_fn is None]
             attach(out, Node(cls.__name__, edges, holds))
         return out
