@@ -153,6 +153,7 @@ def op(forward: Callable) -> Callable:
     apply.takes = code.co_argcount  # how many of them may be given by position
     apply.defaults = dict(zip(reversed(apply.names[: apply.takes]), reversed(forward.__defaults__ or ()), strict=False))
     apply.defaults |= forward.__kwdefaults__ or {}
+    apply.rules = None  # derivative rules, from module 05 on
     return apply
 
 
