@@ -1,4 +1,4 @@
-"""The miniature course, released once for the whole test session."""
+"""The miniature course, released once for the whole test session; and the real one, module by module."""
 
 import importlib.util
 import shutil
@@ -10,16 +10,16 @@ import pytest
 from tito.course import Course
 
 
-def _load_mini():
-    """pytest's importlib mode puts no folder on the path, so the helper is loaded by its file."""
-    spec = importlib.util.spec_from_file_location("mini", Path(__file__).with_name("mini.py"))
+def _load(name):
+    """pytest's importlib mode puts no folder on the path, so the helpers are loaded by their files."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
-    sys.modules["mini"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
-mini = _load_mini()
+mini, real, warm = _load("mini"), _load("real"), _load("warm")
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +37,9 @@ def course(released_once, tmp_path) -> Course:
     """A released course of the test's own."""
     shutil.copytree(released_once.root, tmp_path / "course")
     return Course(tmp_path / "course")
+
+
+@pytest.fixture(scope="session")
+def real_course(tmp_path_factory):
+    """`real_course[module]` is a `RealModule`."""
+    return real.RealCourse(tmp_path_factory.mktemp("real"))

@@ -1,0 +1,154 @@
+"""For every module: the solution gets full points, a blank notebook none, each misconception loses what it should.
+
+Everything passes the normaliser and is scored by nbgrader. The solution and the blank notebook take the whole way of
+`tito grade`, gradebook included. The many variants share a warm process (`warm.py`) and leave the measurements out,
+which earn no points: some tenths of a second each instead of two to five seconds.
+"""
+
+import shutil
+import sys
+from contextlib import nullcontext
+
+import pytest
+from nbgrader.apps import NbGraderAPI
+from nbgrader.utils import determine_grade
+from real import REPOSITORY, is_answer, is_measurement, is_test, read
+from warm import WarmRunner
+
+from tito.grading.feedback import HIDDEN_LINE, public_notebook
+from tito.grading.grade import grade_module
+from tito.grading.gradebook import open_gradebook
+from tito.grading.normalise import normalise
+from tito.grading.reading import parse_submission
+from tito.grading.runner import Limits, SubprocessRunner
+from tito.registry import MODULES, find_module
+from tito.release import nbgrader_config
+from tito.variants import alternatives, misconceptions, read_variant, variant_paths
+
+LONGEST_MESSAGE = 12  # lines
+FEWEST_MISCONCEPTIONS = 5
+
+
+def every(kind):
+    """One test for each file of a kind."""
+    found = [(module, path) for module in MODULES for path in variant_paths(REPOSITORY, module, kind)]
+    names = [f"{module.folder}/{path.stem}" for module, path in found]
+    return pytest.mark.parametrize(("module", "path"), found, ids=names)
+
+
+every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
+
+
+@pytest.fixture(scope="module")
+def runner():
+    with WarmRunner() if sys.platform == "linux" else nullcontext(SubprocessRunner()) as runner:
+        yield runner
+
+
+@pytest.fixture
+def run(real_course, runner):
+    """Run the solution of a module with some answers replaced; returns the executed notebook."""
+
+    def run(module, replaced):
+        real = real_course[module]
+        submission = parse_submission(real.answered(real.solution | replaced))
+        notebook = normalise(submission, real.skeleton).notebook
+        for cell in notebook.cells:
+            if is_measurement(cell):
+                cell.source = ""
+        return runner.run(notebook, real.stack, Limits()).notebook
+
+    return run
+
+
+def lost(notebook):
+    """The test cells without full points."""
+    scores = {cell.id: determine_grade(cell) for cell in notebook.cells if is_test(cell)}
+    return {name for name, (score, most) in scores.items() if score < most}
+
+
+def messages(notebook):
+    """What stands under each test cell that failed."""
+    found = {}
+    for cell in notebook.cells:
+        if is_test(cell):
+            errors = ["\n".join(output.traceback) for output in cell.outputs if output.output_type == "error"]
+            warnings = [output.text for output in cell.outputs if output.get("name") == "stderr"]
+            if errors or warnings:
+                found[cell.id] = "\n".join(errors + warnings).strip()
+    return found
+
+
+def grades(course, module, student):
+    """(points, possible points, waits for a person) of every graded cell, as the gradebook has it."""
+    with open_gradebook(course) as book:
+        (notebook,) = book.find_submission(module.folder, student).notebooks
+        return {grade.name: (grade.auto_score, grade.max_score, grade.needs_manual_grade) for grade in notebook.grades}
+
+
+@every_module
+def test_solution_gets_full_points_and_blank_none(module, real_course):
+    real = real_course[module]
+    real.hand_in("solved", real.solution)
+    real.hand_in("blank", {})
+    for entry in grade_module(real.course, module, jobs=2):
+        assert (entry.status, entry.notes) == ("graded", ()), entry.student
+    for name, (points, possible, waits) in grades(real.course, module, "solved").items():
+        assert (points, waits) in [(possible, False), (None, True)], name
+    assert {points for points, _, _ in grades(real.course, module, "blank").values()} == {0}
+    possible = [possible for _, possible, _ in grades(real.course, module, "solved").values()]
+    assert sum(possible) == module.points
+
+
+@every("misconceptions")
+def test_misconception_loses_its_tests_and_is_answered(module, path, run, real_course):
+    variant = read_variant(path)
+    notebook = run(module, variant.answers)
+    real = real_course[module]
+    said = messages(public_notebook(notebook, read(real.source), read(real.release)))  # what the student sees
+    shown = "\n".join(f"-- {name}: {text}" for name, text in said.items())
+    assert lost(notebook) == variant.loses, shown
+    assert any(variant.says in text for text in said.values()), f"nothing says '{variant.says}':\n{shown}"
+    for name, text in said.items():
+        assert len(text.splitlines()) <= LONGEST_MESSAGE, f"{name} talks too much:\n{text}"
+        assert HIDDEN_LINE not in text, f"{name} quotes a line of a hidden test:\n{text}"
+
+
+@every("alternatives")
+def test_alternative_gets_full_points(module, path, run):
+    notebook = run(module, read_variant(path).answers)
+    assert lost(notebook) == set(), messages(notebook)
+
+
+@every_module
+def test_there_are_variants_enough(module, real_course):
+    """Five misconceptions, and for every answer another one that is right."""
+    cells = read(real_course[module].source).cells
+    exercises = {cell.id for cell in cells if cell.cell_type == "code" and is_answer(cell)}
+    solved_otherwise = {name for variant in alternatives(REPOSITORY, module) for name in variant.answers}
+    assert exercises - solved_otherwise == set()
+    assert len(misconceptions(REPOSITORY, module)) >= FEWEST_MISCONCEPTIONS
+
+
+@pytest.mark.parametrize("module", [find_module("01"), find_module("05")], ids=lambda module: module.folder)
+def test_same_points_as_nbgrader(module, real_course, monkeypatch):
+    """Stock `nbgrader autograde` and `tito grade` agree."""
+    real = real_course[module]
+    half = dict(list(real.solution.items())[: len(real.solution) // 2])
+    class_of_three = {"solved": real.solution, "half": half, "blank": {}}
+    for student, texts in class_of_three.items():
+        real.hand_in(student, texts)
+    list(grade_module(real.course, module, jobs=2))
+    ours = {student: grades(real.course, module, student) for student in class_of_three}
+    shutil.rmtree(real.course.autograded)
+    with open_gradebook(real.course) as book:
+        for student in class_of_three:
+            book.remove_submission(module.folder, student)
+
+    monkeypatch.setenv("PYTHONPATH", str(real.stack))
+    api = NbGraderAPI(config=nbgrader_config(real.course))
+    for student in class_of_three:
+        result = api.autograde(module.folder, student, create=True)
+        assert result["success"], result
+    assert {student: grades(real.course, module, student) for student in class_of_three} == ours
+    assert 0 < sum(points or 0 for points, _, _ in ours["half"].values()) < module.points
