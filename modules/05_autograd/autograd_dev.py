@@ -1022,9 +1022,6 @@ class Engine:
                     values[-2] = shape = x._data.shape
                     values[-1] = i
                     edges.append((target, shape, rule, pick(values)))
-            elif type(x) is np.ndarray and x is arrays[i]:  # a plain array is not ours to freeze: begin again with copies
-                arrays = [x.copy() if type(x) is np.ndarray else array for x, array in zip(inputs, arrays, strict=False)]
-                return self.record(operation, out, inputs, arrays, options, saved)
         attach(out, Node(operation.__name__, edges, holds))
 
     def backward(self, tensor: Tensor, grad: Any = None) -> None:

@@ -262,7 +262,6 @@ class TestPlainArrays:
         np.testing.assert_array_equal(logits.grad, [[-0.25, 0.25], [0.25, -0.25]])
         np.testing.assert_array_equal(prediction.grad, [-1, -2])
 
-    @pytest.mark.xfail(strict=True, reason="Tensor.__getitem__ hands the caller's index array to the graph")
     @pytest.mark.parametrize("wrap", [lambda key: key, lambda key: (key, slice(None)), lambda key: key[:]])
     def test_indices(self, wrap):
         key = np.array([0, 1])

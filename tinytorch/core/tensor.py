@@ -135,7 +135,7 @@ def op(forward: Callable) -> Callable:
                 if x.requires_grad:
                     tracked = True
             else:
-                arrays.append(x)
+                arrays.append(x.copy() if type(x) is np.ndarray else x)  # yours may change before backward needs it
         try:
             result = forward(*arrays, **options)
         except ShapeError:
@@ -413,10 +413,12 @@ def raw(value: Any) -> Any:
 
 
 def raw_key(key: Any) -> Any:
-    """An index with arrays of integers in place of Tensors, which hold floats."""
+    """An index of our own, with integers in place of Tensors, which hold floats."""
     if isinstance(key, tuple):
         return tuple(raw_key(part) for part in key)
-    return key._data.astype(np.intp) if isinstance(key, Tensor) else key
+    if isinstance(key, Tensor):
+        return key._data.astype(np.intp)
+    return np.array(key) if isinstance(key, np.ndarray) or (isinstance(key, list) and key) else key
 
 
 def unpack(sizes: tuple) -> tuple[int, ...]:
