@@ -471,13 +471,12 @@ class TestProperties:
 
 
 def sum_to(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Sum over the axes that broadcasting stretched, one at a time."""
-    while array.ndim > len(shape):
-        array = array.sum(axis=0)
-    for axis, size in enumerate(shape):
-        if size == 1:
-            array = array.sum(axis=axis, keepdims=True)
-    return array
+    """Add every element to the place that it was stretched from, one by one."""
+    total = np.zeros(shape)
+    for place in np.ndindex(array.shape):
+        own = place[array.ndim - len(shape) :]
+        total[tuple(0 if n == 1 else i for i, n in zip(own, shape, strict=True))] += array[place]
+    return total
 
 
 class TestKinksAndExtremes:
