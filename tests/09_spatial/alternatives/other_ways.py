@@ -1,0 +1,119 @@
+"""Every exercise solved in another way."""
+
+# %% output-size
+#| export
+def output_size(size, kernel, stride=1, padding=0, dilation=1):
+    last = size + padding - dilation * (kernel - 1)
+    places = len(range(-padding, last, stride))
+    if not places:
+        raise ShapeError(f"{dilation * (kernel - 1) + 1} pixels of window, {size + 2 * padding} of image")
+    return places
+
+# %% conv2d-loops
+def conv2d_loops(x, weight, bias, stride=1, padding=0):
+    N, _, H, W = x.shape
+    out, _, k, _ = weight.shape
+    Ho, Wo = (H + 2 * padding - k) // stride + 1, (W + 2 * padding - k) // stride + 1
+    y = np.empty((N, out, Ho, Wo), np.float32)
+    for n in range(N):
+        for o in range(out):
+            for h in range(Ho):
+                for w in range(Wo):
+                    total = 0.0
+                    for c in range(x.shape[1]):
+                        for i in range(k):
+                            for j in range(k):
+                                row, column = h * stride + i - padding, w * stride + j - padding
+                                if 0 <= row < H and 0 <= column < W:
+                                    total += float(x[n, c, row, column]) * float(weight[o, c, i, j])
+                    y[n, o, h, w] = total + bias[o]
+    return y
+
+# %% windows
+#| export
+def windows(x, window, grid):
+    strides = list(x.strides[:1])
+    strides += [gap * step for gap, step in zip(window.dilation, x.strides[2:])]
+    strides += [x.strides[1]]
+    strides += [move * step for move, step in zip(window.stride, x.strides[2:])]
+    return strided(x, shape=x.shape[:1] + tuple(window.kernel) + x.shape[1:2] + tuple(grid), strides=tuple(strides))
+
+# %% conv2d-forward
+#| export
+def conv2d_forward(x, kernels, bias, columns):
+    pieces = []
+    for block in columns.blocks:
+        product = np.einsum("gok,gkl->gol", kernels, columns.im2col(x[:, block]), optimize=True)
+        pieces.append(columns.crop(product) + bias)
+    if not pieces:
+        return np.zeros((kernels.shape[0] * kernels.shape[1], 0, columns.Ho, columns.Wo), np.float32)
+    return np.concatenate(pieces, axis=1).astype(np.float32)
+
+# %% product-gradients
+#| export
+def kernels_gradient(g, cols):
+    return g @ cols.swapaxes(1, 2)
+
+
+def columns_gradient(g, kernels, out=None):
+    result = np.stack([k.T @ part for k, part in zip(kernels, g)])
+    if out is not None:
+        out[...] = result
+        return out
+    return result
+
+# %% col2im
+#| export
+def col2im(dcols, window, shape):
+    dx = np.zeros(shape, np.float32)
+    (kh, kw), (Ho, Wo) = window.kernel, dcols.shape[-2:]
+    starts = np.arange(dx.size).reshape(shape)
+    for i in range(kh):
+        for j in range(kw):
+            np.add.at(dx.reshape(-1), windows(starts, window, (Ho, Wo))[:, i, j], dcols[:, i, j])
+    return dx
+
+# %% max-pool-forward
+#| export
+def max_pool_forward(view):
+    flat = np.moveaxis(view, (1, 2), (-2, -1)).reshape(view.shape[0], *view.shape[3:], -1)
+    return flat.max(axis=-1), flat.argmax(axis=-1).astype(np.uint8)
+
+# %% max-pool-backward
+#| export
+def max_pool_backward(g, first, offsets, winner, size):
+    positions = first + offsets[winner]
+    return np.bincount(positions.ravel(), weights=g.ravel(), minlength=size).astype(np.float32)
+
+# %% avg-pool
+#| export
+def avg_pool_forward(view):
+    return view.mean(axis=(1, 2))
+
+
+def avg_pool_backward(g, kernel):
+    kh, kw = kernel
+    return np.repeat(np.repeat(g[:, None, None] / np.float32(kh * kw), kh, axis=1), kw, axis=2)
+
+# %% batch-norm-forward
+#| export
+def batch_statistics(rows):
+    return rows.mean(axis=1), rows.var(axis=1)
+
+
+def normalise(rows, mean, var, weight, bias, eps):
+    standard = (rows - mean[:, None]) / np.sqrt(var[:, None] + np.float32(eps))
+    return weight[:, None] * standard + bias[:, None]
+
+# %% running-statistics
+#| export
+def update_running(running_mean, running_var, mean, var, count, momentum):
+    sample = var * count / (count - 1)
+    return running_mean + momentum * (mean - running_mean), running_var + momentum * (sample - running_var)
+
+# %% batch-norm-backward
+#| export
+def batch_norm_backward(g, normal, scale):
+    centred = g - g.mean(axis=1, keepdims=True)
+    stretch = (g * normal).mean(axis=1, keepdims=True)
+    return (centred - normal * stretch) * scale[:, None], (g * normal).sum(axis=1), g.sum(axis=1)

@@ -1,0 +1,18 @@
+"""Batch norm always normalises with the batch that it sees."""
+# loses: test-batch-norm-forward, test-module-spatial
+# says: use the mean and var given
+
+# %% batch-norm-forward
+#| export
+def batch_statistics(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mean = rows.mean(axis=1)
+    centred = rows - mean[:, None]
+    return mean, np.einsum("cm,cm->c", centred, centred) / np.float32(rows.shape[1])
+
+
+def normalise(rows: np.ndarray, mean: np.ndarray, var: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) -> np.ndarray:
+    mean, var = batch_statistics(rows)
+    y = rows - mean[:, None]
+    y *= (weight / np.sqrt(var + np.float32(eps)))[:, None]
+    y += bias[:, None]
+    return y

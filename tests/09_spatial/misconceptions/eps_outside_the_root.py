@@ -1,0 +1,17 @@
+"""eps is added to the standard deviation."""
+# loses: test-batch-norm-forward
+# says: eps stands under the root
+
+# %% batch-norm-forward
+#| export
+def batch_statistics(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mean = rows.mean(axis=1)
+    centred = rows - mean[:, None]
+    return mean, np.einsum("cm,cm->c", centred, centred) / np.float32(rows.shape[1])
+
+
+def normalise(rows: np.ndarray, mean: np.ndarray, var: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) -> np.ndarray:
+    y = rows - mean[:, None]
+    y *= (weight / (np.sqrt(var) + np.float32(eps)))[:, None]
+    y += bias[:, None]
+    return y

@@ -1,0 +1,12 @@
+"""Every pixel gets a window, whatever the stride."""
+# loses: test-output-size, test-conv2d-forward, test-module-spatial
+# says: divide the moves by the stride
+
+# %% output-size
+#| export
+def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+    reach = dilation * (kernel - 1) + 1
+    padded = size + 2 * padding
+    if reach > padded:
+        raise ShapeError(f"a window that reaches over {reach} pixels does not fit on {padded} (with padding): shrink the kernel or pad more.")
+    return padded - reach + 1

@@ -1,0 +1,12 @@
+"""`.T` transposes each matrix of a stack."""
+# loses: test-product-gradients, test-module-spatial
+# says: G X^T has the shape of the kernels
+
+# %% product-gradients
+#| export
+def kernels_gradient(g: np.ndarray, cols: np.ndarray) -> np.ndarray:
+    return (cols @ g.swapaxes(1, 2)).T
+
+
+def columns_gradient(g: np.ndarray, kernels: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    return np.matmul(kernels.swapaxes(1, 2), g, out=out)

@@ -1,0 +1,17 @@
+"""The stride makes the output smaller; the windows still begin one pixel after another."""
+# loses: test-conv2d-loops, test-module-spatial
+# says: begins at pixel (2h, 2w)
+
+# %% conv2d-loops
+def conv2d_loops(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, stride: int = 1, padding: int = 0) -> np.ndarray:
+    N, C, H, W = x.shape
+    out, _, k, _ = weight.shape
+    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    Ho, Wo = ((size + 2 * padding - k) // stride + 1 for size in (H, W))
+    y = np.zeros((N, out, Ho, Wo), dtype=np.float32)
+    for n, o, h, w in np.ndindex(N, out, Ho, Wo):
+        total = bias[o]
+        for c, i, j in np.ndindex(C, k, k):
+            total += padded[n, c, h + i, w + j] * weight[o, c, i, j]
+        y[n, o, h, w] = total
+    return y
