@@ -324,12 +324,16 @@ class TestAgainstMeasuredSlopes:
                 assert out.requires_grad
                 assert type(out._data) is np.ndarray
                 assert out.data.dtype == np.float32
-                out.backward(case.weights())
+                seed = case.weights().astype(np.float32)
+                out.backward(seed)
                 for x in inputs[: case.count]:
                     assert type(x.grad) is np.ndarray
                     assert x.grad.dtype == np.float32
                     assert x.grad.shape == x.shape
                     assert x.grad.flags.writeable
+                    others = [y.grad for y in inputs[: case.count] if y is not x]
+                    others += [seed, out._data, *(y._data for y in inputs)]
+                    assert not any(np.shares_memory(x.grad, other) for other in others)
                     assert x.grad.base is None or x.grad.base.size == x.grad.size  # its own memory, all of it
 
     @each_operation
