@@ -75,9 +75,9 @@ def col2im(dcols, window, shape):
 
 # %% max-pool-forward
 #| export
-def max_pool_forward(view):
+def max_pool_forward(view, find_winner=True):
     flat = np.moveaxis(view, (1, 2), (-2, -1)).reshape(view.shape[0], *view.shape[3:], -1)
-    return flat.max(axis=-1), flat.argmax(axis=-1).astype(np.uint8)
+    return flat.max(axis=-1), flat.argmax(axis=-1).astype(np.uint8) if find_winner else None
 
 # %% max-pool-backward
 #| export
