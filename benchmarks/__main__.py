@@ -6,13 +6,14 @@ from pathlib import Path
 
 from rich.progress import track
 
-from benchmarks import chain, mlp
+from benchmarks import chain, cnn, loader, mlp
 from benchmarks.harness import measure
+from benchmarks.memory import measure_memory
 from benchmarks.table import into_readme, show, to_json
 from tito.files import write_atomic
 
 ROOT = Path(__file__).parents[1]
-WORKLOADS = [*mlp.WORKLOADS, *chain.WORKLOADS]
+WORKLOADS = [*mlp.WORKLOADS, *cnn.WORKLOADS, *chain.WORKLOADS, *loader.WORKLOADS]
 
 
 def main() -> None:
@@ -26,6 +27,8 @@ def main() -> None:
     if options.quick:
         chosen = [replace(w, rounds=3) for w in chosen]
     rows = [measure(w) for w in track(chosen, "measuring", transient=True)]
+    if options.only.lower() in "memory":
+        rows += measure_memory()
     show(rows)
     write_atomic(ROOT / "benchmarks/results/latest.json", to_json(rows))
     if options.readme and not options.quick:

@@ -39,7 +39,7 @@ def _processor() -> str:
 
 def show(rows: list[Row]) -> None:
     """Print the table."""
-    table = Table(title="CPU milliseconds per step, one thread, medians of interleaved rounds")
+    table = Table(title="CPU milliseconds per step (or MB where said), one thread, medians of interleaved rounds")
     for column in ("workload", "tinytorch", "torch", "ratio", "goal", "verdict", "mygrad / torch"):
         table.add_column(column, justify="left" if column == "workload" else "right")
     for row in rows:
@@ -73,7 +73,7 @@ def to_json(rows: list[Row]) -> str:
 
 def into_readme(text: str, rows: list[Row]) -> str:
     """Return the README's text with its benchmark block replaced."""
-    lines = ["| workload | ours, ms | PyTorch, ms | ratio | goal | |", "|---|--:|--:|--:|--:|---|"]
+    lines = ["| workload (ms, or MB where said) | ours | PyTorch | ratio | goal | |", "|---|--:|--:|--:|--:|---|"]
     for row in rows:
         name, ours, theirs, ratio, goal, verdict, _ = cells(row)
         lines.append(f"| {name} | {ours} | {theirs} | {ratio} | {goal.replace('<=', '≤')} | {verdict} |")
