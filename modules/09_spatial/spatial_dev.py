@@ -1565,8 +1565,8 @@ def analyze_order():
     def copied(t):
         return Tensor(np.ascontiguousarray(t.data))
 
-    second_ms = bench(run, lambda t: t, samples=9).median_ms
-    first_ms = bench(run, copied, samples=9).median_ms
+    second_ms = bench(run, lambda t: t, samples=25).median_ms
+    first_ms = bench(run, copied, samples=25).median_ms
     print(f"batch second in memory {second_ms:.1f} ms; batch first after every layer {first_ms:.1f} ms")
     print(f"strides of the first result: {first(x).data.strides} bytes for shape {first(x).shape}")
 
