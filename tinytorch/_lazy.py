@@ -17,6 +17,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "core.autograd": ("05", "autograd"),
     "core.optimizers": ("06", "optimizers"),
     "data.loader": ("08", "dataloader"),
+    "core.spatial": ("09", "spatial"),
 }
 
 PACKAGE = Path(__file__).parent

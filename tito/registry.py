@@ -86,6 +86,12 @@ MODULES: tuple[Module, ...] = (
         {"data": ("CIFAR10", "DataLoader", "Dataset", "Digits", "ImageDataset", "MNIST", "Normalize", "RandomCrop",
                   "RandomHorizontalFlip", "Subset", "TensorDataset", "collate", "random_split")},
     ),
+    Module(
+        9, "spatial", "core.spatial", (1, 2, 3, 4, 5), 90, 6, "windows on images: convolution, pooling, batch norm",
+        {"nn": ("AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm2d", "Conv2D", "Conv2d", "Flatten", "MaxPool2D",
+                "MaxPool2d"),
+         "nn.functional": ("adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "conv2d", "max_pool2d")},
+    ),
 )  # fmt: skip
 
 
