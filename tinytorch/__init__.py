@@ -13,6 +13,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time a name is l
     from tinytorch.core.autograd import (
         enable_autograd as enable_autograd, no_grad as no_grad,
     )
+    from tinytorch.core.training import (
+        Trainer as Trainer,
+    )
     from tinytorch import autograd as autograd
     from tinytorch import data as data
     from tinytorch import nn as nn
@@ -24,6 +27,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "core.tensor": ["Tensor", "arange", "cat", "eye", "full", "manual_seed", "ones", "rand", "randn", "stack",
             "zeros"],
         "core.autograd": ["enable_autograd", "no_grad"],
+        "core.training": ["Trainer"],
     },
     facades=["autograd", "data", "nn", "optim"],
 )

@@ -16,6 +16,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "core.losses": ("04", "losses"),
     "core.autograd": ("05", "autograd"),
     "core.optimizers": ("06", "optimizers"),
+    "core.training": ("07", "training"),
     "data.loader": ("08", "dataloader"),
     "core.spatial": ("09", "spatial"),
 }

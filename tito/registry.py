@@ -82,6 +82,11 @@ MODULES: tuple[Module, ...] = (
         {"optim": ("SGD", "Adam", "AdamW", "Optimizer", "RMSprop")},
     ),
     Module(
+        7, "training", "core.training", (1, 2, 3, 4, 5, 6), 70, 4, "long runs: schedules, clipping, runs that resume",
+        {"": ("Trainer",), "nn.utils": ("clip_grad_norm", "clip_grad_norm_"),
+         "optim.lr_scheduler": ("CosineAnnealingLR", "LRScheduler", "LinearLR", "SequentialLR", "StepLR")},
+    ),
+    Module(
         8, "dataloader", "data.loader", (1,), 70, 3, "batches of real data: shuffling, gathering, prefetch, files",
         {"data": ("CIFAR10", "DataLoader", "Dataset", "Digits", "ImageDataset", "MNIST", "Normalize", "RandomCrop",
                   "RandomHorizontalFlip", "Subset", "TensorDataset", "collate", "random_split")},

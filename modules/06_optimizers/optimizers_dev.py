@@ -181,9 +181,10 @@ class Optimizer:
             group |= {name: check_option(name, value) for name, value in saved.items() if name != "params"}
         for place, saved in state_dict["state"].items():
             kept = self.state[parameters[place]] = {"step": int(saved["step"])}
-            for name in saved.keys() - {"step"}:
-                kept[name] = np.zeros_like(parameters[place].data)
-                kept[name][...] = saved[name]
+            for name, value in saved.items():
+                if name != "step":
+                    kept[name] = np.zeros_like(parameters[place].data)
+                    kept[name][...] = value
 
 
 def pieces(p: np.ndarray, g: np.ndarray, state: dict[str, Any]) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, Any]]]:
@@ -258,8 +259,9 @@ def mismatch(optimizer: Optimizer, state_dict: Any) -> str:
         return f"it has {len(saved_groups)} groups instead of {len(optimizer.param_groups)}"
     home = {}
     for number, (group, saved) in enumerate(zip(optimizer.param_groups, saved_groups, strict=True)):
-        if saved.keys() != group.keys():
-            return f"the options of group {number} are {sorted(saved.keys() - {'params'})} instead of {sorted(group.keys() - {'params'})}"
+        ours, theirs = (sorted(options.keys() - {"params", "initial_lr"}) for options in (group, saved))  # schedules add initial_lr
+        if ours != theirs:
+            return f"the options of group {number} are {theirs} instead of {ours}"
         if list(saved["params"]) != [len(home) + i for i in range(len(group["params"]))]:
             return f"group {number} has {len(saved['params'])} parameters instead of {len(group['params'])}, or others"
         home |= dict.fromkeys(saved["params"], saved)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time a name is l
         Conv2d as Conv2d, Flatten as Flatten, MaxPool2D as MaxPool2D, MaxPool2d as MaxPool2d,
     )
     from tinytorch.nn import functional as functional
+    from tinytorch.nn import utils as utils
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
@@ -31,5 +32,5 @@ __getattr__, __dir__, __all__ = lazy_names(
         "core.spatial": ["AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm2d", "Conv2D", "Conv2d", "Flatten", "MaxPool2D",
             "MaxPool2d"],
     },
-    facades=["functional"],
+    facades=["functional", "utils"],
 )

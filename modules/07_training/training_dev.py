@@ -1,0 +1,1362 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+r"""
+# Module 07: Training
+
+The four lines of a training step fit on a napkin. A run of three weeks needs more: a learning rate that changes with the hour, a leash for
+gradients that bolt, somebody who notices that the loss is `nan`, and a way back after the power fails. Today you build these, and a `Trainer` that
+resumes a run to the last bit.
+
+**Needs** `Tensor` (01), `relu` (02), layers (03), losses (04), autograd (05), optimizers (06) | **Exports** `tinytorch.core.training` | **About** 4 hours | **Points** 70
+"""
+
+# %%
+#| default_exp core.training
+#| export
+import json
+import math
+import os
+import struct
+import sys
+import time
+import zipfile
+import zlib
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from tinytorch.core.autograd import no_grad
+from tinytorch.core.layers import Module
+from tinytorch.core.optimizers import Optimizer, mismatch
+from tinytorch.core.tensor import Tensor, generator, raw
+
+# %%
+import tempfile  # this page only: measurements, plots and helpers of tests are not exported
+
+import matplotlib.pyplot as plt
+
+from tinytorch.core.activations import relu
+from tinytorch.core.layers import Dropout, Linear, Parameter
+from tinytorch.core.losses import cross_entropy, mse_loss
+from tinytorch.core.optimizers import SGD, AdamW
+from tinytorch.core.tensor import manual_seed
+
+from tito.lab import bench, check_close, check_equal, check_raises, load_digits, show
+
+# %% [markdown]
+r"""
+## A learning rate that changes
+
+Far from the goal, long steps; near it, short ones. Module 06 showed why: a method that always walks at the same speed circles around the bottom. A
+**schedule** writes a new `lr` into the optimizer's groups after every step. All schedules share a frame and differ in one function: the rate at
+step $t$, given the rate that the optimizer began with. Three of them are yours, with the names and the values of `torch.optim.lr_scheduler`:
+
+```
+StepLR              ‾‾‾‾|____|....     after every step_size steps, multiply by gamma
+CosineAnnealingLR   ‾‾\___             half a wave, from the full rate down to eta_min at T_max
+LinearLR            /‾‾‾‾‾‾‾‾          a straight line from start_factor to end_factor, then level: warm-up
+```
+
+Why a warm-up? Adam's averages begin with a single batch, so its first directions are noise at full speed; large batches and transformers suffer most
+(Goyal et al., *Accurate, large minibatch SGD*, 2017). And why a cosine? It stays high for long, falls quickly, and lands softly (Loshchilov and Hutter, *SGDR*, 2017):
+
+$$lr_t = \eta_{min} + \tfrac{1}{2}\,(lr_0 - \eta_{min})\Big(1 + \cos\frac{\pi t}{T_{max}}\Big)$$
+"""
+
+# %%
+#| export
+class LRScheduler:
+    """Sets the learning rate of every group of an optimizer, step after step; a subclass says which in `rate`.
+
+    Call `step()` after each `optimizer.step()`, or after each epoch: the schedule counts its own calls. The rates that the groups began with
+    are kept in their option "initial_lr", so that several schedules can share an optimizer.
+
+    Attributes:
+        last_epoch: how often `step()` was called (PyTorch's name).
+        base_lrs: the rate that each group began with.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups]
+        self.last_epoch = 0
+        self.apply()
+
+    def rate(self, base_lr: float, step: int) -> float:
+        """The learning rate after `step` steps, for a group that began with `base_lr`."""
+        raise NotImplementedError(f"{type(self).__name__} needs a rate(base_lr, step)")
+
+    def apply(self) -> None:
+        """Write the rates of now into the optimizer."""
+        for group, base_lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = float(self.rate(base_lr, self.last_epoch))
+
+    def step(self) -> None:
+        """Go on to the rates of the next step."""
+        self.last_epoch += 1
+        self.apply()
+
+    def get_last_lr(self) -> list[float]:
+        """The rate of each group now."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the schedule is, in plain numbers."""
+        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to where `state` was taken.
+
+        Raises:
+            ValueError: it belongs to a schedule of another number of groups; nothing has changed then.
+        """
+        if len(state["base_lrs"]) != len(self.base_lrs):
+            raise ValueError(f"the schedule's state has {len(state['base_lrs'])} groups instead of {len(self.base_lrs)}.")
+        self.last_epoch, self.base_lrs = int(state["last_epoch"]), list(state["base_lrs"])
+        self.apply()
+
+
+def whole_steps(name: str, value: Any) -> int:
+    """A number of steps.
+
+    Raises:
+        ValueError: not a whole number above 0.
+    """
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be a whole number above 0, not {value!r:.60}.")
+    return value
+
+
+# %% nbgrader={"grade": false, "grade_id": "rates", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def optimizer_at(lr: float) -> SGD:
+    """An optimizer with one parameter and this learning rate."""
+    return SGD([Parameter([0.0])], lr=lr)
+
+
+def rates(scheduler: LRScheduler, steps: int) -> list[float]:
+    """The learning rates of the first `steps` training steps."""
+    seen = []
+    for _ in range(steps):
+        seen += scheduler.get_last_lr()
+        scheduler.step()
+    return seen
+
+
+# %% nbgrader={"grade": false, "grade_id": "step-lr", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+class StepLR(LRScheduler):
+    """Multiplies the learning rate by `gamma` after every `step_size` steps.
+
+    Raises:
+        ValueError: `step_size` is not a whole number above 0.
+    """
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+        self.step_size, self.gamma = whole_steps("step_size", step_size), gamma
+        super().__init__(optimizer)
+
+    def rate(self, base_lr: float, step: int) -> float:
+        """The learning rate after `step` steps.
+
+        TODO: from base_lr, step, self.step_size and self.gamma.
+        APPROACH: 1. how many whole stairs lie behind us  2. gamma to that power
+        EXAMPLE:
+            >>> rates(StepLR(optimizer_at(8.0), step_size=2, gamma=0.5), 5)
+            [8.0, 8.0, 4.0, 4.0, 2.0]
+        HINT: // divides and rounds down.
+        """
+        ### BEGIN SOLUTION
+        return base_lr * self.gamma ** (step // self.step_size)
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-step-lr", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_step_lr():
+    """A staircase, with the first stair at the right place."""
+    call = "rates(StepLR(optimizer_at(8.0), step_size=2, gamma=0.5), 5)"
+    check_close(lambda: rates(StepLR(optimizer_at(8.0), 2, 0.5), 5), [8, 8, 4, 4, 2], call=call, likely="step // step_size stairs lie behind us")
+    ### BEGIN HIDDEN TESTS
+    call = "rates(StepLR(optimizer_at(1.0), step_size=3), 7)"
+    check_close(lambda: rates(StepLR(optimizer_at(1.0), 3), 7), [1, 1, 1, 0.1, 0.1, 0.1, 0.01], call=call, likely="the rate is computed from base_lr, which does not change")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_step_lr()
+
+# %% nbgrader={"grade": false, "grade_id": "cosine-lr", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+class CosineAnnealingLR(LRScheduler):
+    """Lets the learning rate fall along half a cosine to `eta_min` at step `T_max` (Loshchilov and Hutter 2017); then it rises again.
+
+    Raises:
+        ValueError: `T_max` is not a whole number above 0.
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
+        self.T_max, self.eta_min = whole_steps("T_max", T_max), eta_min
+        super().__init__(optimizer)
+
+    def rate(self, base_lr: float, step: int) -> float:
+        """The learning rate after `step` steps.
+
+        TODO: the formula of the text.
+        APPROACH: 1. the wave, from 1 down to -1  2. stretched to go from base_lr down to eta_min
+        EXAMPLE:
+            >>> [round(lr, 2) for lr in rates(CosineAnnealingLR(optimizer_at(1.0), T_max=4), 5)]
+            [1.0, 0.85, 0.5, 0.15, 0.0]
+        HINT: math.cos and math.pi give plain numbers; np.cos gives a float64 that would spread into the update.
+        """
+        ### BEGIN SOLUTION
+        wave = math.cos(math.pi * step / self.T_max)  # 1 at the beginning, -1 at T_max
+        return self.eta_min + (base_lr - self.eta_min) * (1 + wave) / 2
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-cosine-lr", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_cosine_lr():
+    """Both ends, the middle, and a floor."""
+    call = "rates(CosineAnnealingLR(optimizer_at(1.0), T_max=4), 5)"
+    expected = [1, 0.5 + 0.125**0.5, 0.5, 0.5 - 0.125**0.5, 0]
+    check_close(lambda: rates(CosineAnnealingLR(optimizer_at(1.0), 4), 5), expected, call=call, likely="half a wave: pi * step / T_max, from 1 to -1")
+    ### BEGIN HIDDEN TESTS
+    call = "rates(CosineAnnealingLR(optimizer_at(3.0), T_max=2, eta_min=1.0), 3)"
+    check_close(lambda: rates(CosineAnnealingLR(optimizer_at(3.0), 2, 1.0), 3), [3, 2, 1], call=call, likely="the wave spans base_lr - eta_min, and eta_min is added")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_cosine_lr()
+
+# %% nbgrader={"grade": false, "grade_id": "linear-lr", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+class LinearLR(LRScheduler):
+    """Lets the learning rate go in a straight line from `start_factor` to `end_factor` times itself, in `total_iters` steps: a warm-up.
+
+    Raises:
+        ValueError: `total_iters` is not a whole number above 0, or `start_factor` not in (0, 1].
+    """
+
+    def __init__(self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5) -> None:
+        if not 0 < start_factor <= 1:
+            raise ValueError(f"start_factor must be in (0, 1], not {start_factor!r:.60}: at 0 the first step would be lost.")
+        self.start_factor, self.end_factor = start_factor, end_factor
+        self.total_iters = whole_steps("total_iters", total_iters)
+        super().__init__(optimizer)
+
+    def rate(self, base_lr: float, step: int) -> float:
+        """The learning rate after `step` steps.
+
+        TODO: a line, then level.
+        APPROACH: 1. the share of the way that is done, at most 1  2. start_factor plus that share of the difference  3. times base_lr
+        EXAMPLE:
+            >>> rates(LinearLR(optimizer_at(8.0), start_factor=0.25, total_iters=3), 5)
+            [2.0, 4.0, 6.0, 8.0, 8.0]
+        HINT: min(step, self.total_iters) makes it level.
+        """
+        ### BEGIN SOLUTION
+        done = min(step, self.total_iters) / self.total_iters
+        return base_lr * (self.start_factor + (self.end_factor - self.start_factor) * done)
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-linear-lr", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_linear_lr():
+    """Up in a straight line, then level; the same downwards."""
+    call = "rates(LinearLR(optimizer_at(8.0), start_factor=0.25, total_iters=3), 5)"
+    check_close(lambda: rates(LinearLR(optimizer_at(8.0), 0.25, total_iters=3), 5), [2, 4, 6, 8, 8], call=call, likely="the full rate is reached after total_iters steps, and stays")
+    ### BEGIN HIDDEN TESTS
+    call = "rates(LinearLR(optimizer_at(2.0), start_factor=1.0, end_factor=0.5, total_iters=2), 4)"
+    check_close(lambda: rates(LinearLR(optimizer_at(2.0), 1.0, 0.5, 2), 4), [2, 1.5, 1, 1], call=call, likely="end_factor is ignored")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_linear_lr()
+
+# %% [markdown]
+r"""
+Most large models train with a warm-up *and then* a cosine. Because a schedule is a function of the step, joining two is a question of asking the right one.
+"""
+
+# %%
+#| export
+class SequentialLR(LRScheduler):
+    """One schedule after the other: `schedulers[k]` begins, at its own step 0, when `milestones[k - 1]` steps are done.
+
+    Raises:
+        ValueError: not one milestone between each two schedules, or milestones that do not rise.
+
+    Example:
+        >>> optimizer = optimizer_at(8.0)
+        >>> parts = [LinearLR(optimizer, 0.5, total_iters=2), CosineAnnealingLR(optimizer, T_max=2)]
+        >>> rates(SequentialLR(optimizer, parts, milestones=[2]), 5)
+        [4.0, 6.0, 8.0, 4.0, 0.0]
+    """
+
+    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
+        if len(milestones) != len(schedulers) - 1 or list(milestones) != sorted(set(milestones)):
+            raise ValueError(f"{len(schedulers)} schedules need {len(schedulers) - 1} rising milestones between them, not {list(milestones)}.")
+        self.schedulers, self.milestones = list(schedulers), list(milestones)
+        super().__init__(optimizer)
+
+    def rate(self, base_lr: float, step: int) -> float:
+        """The rate of the schedule whose turn it is."""
+        turn = bisect_right(self.milestones, step)
+        return self.schedulers[turn].rate(base_lr, step - (self.milestones[turn - 1] if turn else 0))
+
+
+# %% [markdown]
+r"""
+## A leash for gradients
+
+Once in a while a batch hits a cliff, and a gradient a thousand times its usual size throws the weights far away. Clipping (Pascanu et al., *On the difficulty of
+training recurrent neural networks*, 2013) shortens such a gradient and **keeps its direction**. For that, all parameters must shrink by *one* factor: the length is
+that of all gradients together, as one long vector,
+
+$$|g| = \sqrt{\textstyle\sum_p \sum_i g_{p,i}^2} \qquad\qquad g \leftarrow g \cdot \min\Big(1, \frac{max\_norm}{|g| + 10^{-6}}\Big)$$
+
+Two parameters with gradients (3, 0) and (0, 4) have length 5. Clipped to 1 they become (0.6, 0) and (0, 0.8). Clipping each alone would give (1, 0) and (0, 1): another
+direction.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "clip-grad-norm", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
+    """Shorten the gradients of all parameters together to a length of at most `max_norm`, in place.
+
+    Args:
+        parameters: Tensors; those without a gradient are passed over.
+        max_norm: the greatest length.
+
+    Returns:
+        the length before clipping.
+
+    Raises:
+        FloatingPointError: the length is not a finite number; no gradient has changed then.
+
+    TODO: the two formulas above, and the refusal.
+    APPROACH: 1. collect the gradients  2. one length for all  3. refuse inf and nan  4. multiply all by one factor, if it is below 1
+    EXAMPLE:
+        >>> w = Parameter([0.0, 0.0])
+        >>> w.grad = np.float32([3, 4])
+        >>> clip_grad_norm_([w], max_norm=1.0), w.grad.round(2).tolist()
+        (5.0, [0.6000000238418579, 0.800000011920929])
+    HINT: np.linalg.norm(g) is the length of one gradient, of any shape; math.isfinite asks. `g *= factor` writes into the array.
+    """
+    ### BEGIN SOLUTION
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    length = math.sqrt(sum(float(np.linalg.norm(g)) ** 2 for g in gradients))
+    if not math.isfinite(length):
+        raise FloatingPointError(f"the length of the gradients is {length}.")
+    factor = max_norm / (length + 1e-6)
+    if factor < 1:
+        for g in gradients:
+            g *= factor
+    return length
+    ### END SOLUTION
+
+
+# %%
+#| export
+clip_grad_norm = clip_grad_norm_  # both names are used
+
+
+# %% nbgrader={"grade": false, "grade_id": "with-gradients", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def with_gradients(*gradients) -> list[Parameter]:
+    """Parameters that have these gradients; None is one without."""
+    parameters = []
+    for gradient in gradients:
+        parameters.append(Parameter(np.zeros(np.shape(gradient))))
+        parameters[-1].grad = None if gradient is None else np.array(gradient, dtype=np.float32)
+    return parameters
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-clip-grad-norm", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_unit_clip_grad_norm():
+    """One length for all, one factor for all, and only when it is too long."""
+    a, b = with_gradients([3, 0], [0, 4])
+    check_close(lambda: clip_grad_norm_([a, b], 1.0), 5, call="clip_grad_norm_([a, b], 1.0) with gradients [3, 0] and [0, 4]", likely="the length of all gradients together, before clipping")
+    check_close(np.stack([a.grad, b.grad]), [[0.6, 0], [0, 0.8]], call="gradients after clip_grad_norm_([a, b], 1.0)", likely="all gradients shrink by one factor, in place")
+    ### BEGIN HIDDEN TESTS
+    a, b, c = with_gradients([[0.1, 0.2]], None, [0.2])
+    check_close(lambda: clip_grad_norm_([a, b, c], 1.0), 0.3, call="clip_grad_norm_ of short gradients and a None")
+    check_close(np.append(a.grad, c.grad), [0.1, 0.2, 0.2], call="short gradients after clip_grad_norm_", likely="a gradient within max_norm stays as it is: do not stretch it")
+    (d,) = with_gradients(np.full((20, 30), 2.0))
+    check_close(lambda: clip_grad_norm_([d], 6.0), 2 * 600**0.5, call="clip_grad_norm_ of 600 gradients of 2", likely="the root of the sum of squares, not the largest element")
+    check_close(d.grad[3, 4], 6 / 600**0.5, call="a gradient after clipping 600 of them to 6.0")
+    e, f = with_gradients([1, float("inf")], [10])
+    check_raises(FloatingPointError, clip_grad_norm_, [e, f], 1.0, call="clip_grad_norm_ with an infinite gradient", mentions=["inf"], likely="refuse before any gradient is changed")
+    check_close(f.grad, [10], call="the other gradient after the refusal", likely="refuse before any gradient is changed")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_clip_grad_norm()
+
+# %% [markdown]
+r"""
+## The training step, with eyes open
+
+The four lines again, now with a guard. A loss of `nan` or `inf` spreads: one backward, one update, and every weight of the model is `nan`. So look at the number **before**
+anything is changed, and refuse. (A gradient that is not finite is caught by the clipping, if there is any.)
+"""
+
+# %%
+#| export
+def as_input(x: Any) -> Any:
+    """Real numbers as a Tensor; whole numbers, such as tokens, as an array."""
+    if isinstance(x, Tensor):
+        return x
+    array = np.asarray(x)
+    return Tensor(array) if array.dtype.kind == "f" else array
+
+
+# %% nbgrader={"grade": false, "grade_id": "train-step", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def train_step(model: Module, optimizer: Optimizer, loss_function: Callable, x: Any, y: Any, max_norm: float | None = None) -> float:
+    """Take one training step on the batch (x, y).
+
+    Args:
+        loss_function: called as loss_function(model's output, y), returns a Tensor with one element.
+        max_norm: clip the gradients to this length; None does not clip.
+
+    Returns:
+        the loss before the step, as a Python number.
+
+    Raises:
+        FloatingPointError: the loss is nan or infinite; nothing has been updated then.
+
+    TODO: module 06's four lines, with a look at the loss and with clipping.
+    APPROACH: 1. zero_grad  2. the loss of model(as_input(x))  3. refuse what is not finite  4. backward, clip if wanted, step
+    EXAMPLE:
+        >>> line = Line(2.0)
+        >>> train_step(line, SGD(line.parameters(), lr=0.1), mse_loss, [1.0, 3.0], np.array([0.0, 0.0]))
+        20.0
+    HINT: model.parameters() for clip_grad_norm_; math.isfinite(loss.item()).
+    """
+    ### BEGIN SOLUTION
+    optimizer.zero_grad()
+    loss = loss_function(model(as_input(x)), y)
+    if not math.isfinite(loss.item()):
+        raise FloatingPointError(f"the loss is {loss.item()}.")
+    loss.backward()
+    if max_norm is not None:
+        clip_grad_norm_(model.parameters(), max_norm)
+    optimizer.step()
+    return loss.item()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "line", "locked": true, "schema_version": 3, "solution": false, "task": false}
+class Line(Module):
+    """y = slope * x, with half of the results dropped in training; remembers whether its last result was recorded."""
+
+    def __init__(self, slope: float, p: float = 0.0):
+        self.slope = Parameter(slope)
+        self.dropout = Dropout(p)
+        self.recorded = None
+
+    def forward(self, x):
+        y = self.dropout(self.slope * x)
+        self.recorded = y.requires_grad
+        return y
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-train-step", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_train_step():
+    """Three steps by hand, and a batch that must not touch the model."""
+    line = Line(2.0)
+    optimizer = SGD(line.parameters(), lr=0.025)
+    x, y = np.array([1.0, 3.0]), np.array([0.0, 0.0])
+    call = "three train_steps of y = 2x towards y = 0 on x = [1, 3], lr = 0.025"
+    check_close(lambda: [train_step(line, optimizer, mse_loss, x, y) for _ in range(3)], [20, 11.25, 6.328125], call=call, likely="zero_grad, loss, backward, step")
+    ### BEGIN HIDDEN TESTS
+    line = Line(2.0)
+    optimizer = SGD(line.parameters(), lr=0.1, momentum=0.9)
+    for bad in (float("nan"), float("inf")):
+        call = f"train_step on a batch with y = {bad}"
+        check_raises(FloatingPointError, train_step, line, optimizer, mse_loss, x, np.array([0.0, bad]), call=call, mentions=["loss"], likely="look at the loss before backward and step")
+    check_close(line.slope.data, 2.0, call="the slope after refused steps", likely="look at the loss before backward and step")
+    check_equal(optimizer.state_dict()["state"], {}, call="the optimizer's state after refused steps")
+    loss = train_step(line, optimizer, mse_loss, x, y)
+    check_equal(type(loss).__name__, "float", call="type of train_step(...)", likely="return loss.item()")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_train_step()
+
+# %% [markdown]
+r"""
+## Judging a model fairly
+
+To evaluate is to ask how good the model is on data that it does not learn from. Four things go wrong, and all of them silently:
+
+- **Dropout is still on.** `model.eval()` first, and back to the mode it had before.
+- **The graph is recorded**, for nobody. `with no_grad()`.
+- **A mean of means.** Ten samples in batches of 4, 4 and 2 have three mean losses; their plain mean counts the last two samples double. Weigh each batch by its length.
+- **The model learns.** No optimizer here.
+"""
+
+# %%
+#| export
+def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Share of rows whose largest entry stands at their label: arrays of shapes (..., C) and (...)."""
+    return float((logits.argmax(axis=-1) == labels).mean())
+
+
+# %% nbgrader={"grade": false, "grade_id": "evaluate", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def evaluate(model: Module, loss_function: Callable, batches: Iterable, metrics: dict[str, Callable] | None = None) -> dict[str, float]:
+    """Compute the mean loss, and other means, over all samples.
+
+    Args:
+        batches: pairs (x, y) of equal length.
+        metrics: name -> function of (output array, y as an array) that returns the mean over a batch, such as {"accuracy": accuracy}.
+
+    Returns:
+        {"loss": mean loss, name: mean, ...}, each over all samples.
+
+    Raises:
+        ValueError: there are no batches.
+
+    TODO: the loss and each metric, weighted by the length of the batch, in evaluation mode and without a graph.
+    APPROACH: 1. remember model.training, switch to eval  2. under no_grad, add up mean * len(x)  3. mode back, divide by the number of samples
+    EXAMPLE:
+        >>> evaluate(Line(1.0), mse_loss, [(np.array([1.0, 1.0]), np.zeros(2)), (np.array([4.0]), np.zeros(1))])
+        {'loss': 6.0}
+    HINT: model.train(mode) sets either mode. metric(output.data, raw(y)); raw() takes an array out of a Tensor.
+    """
+    ### BEGIN SOLUTION
+    mode, functions, count = model.training, metrics or {}, 0
+    sums = dict.fromkeys(["loss", *functions], 0.0)
+    model.eval()
+    with no_grad():
+        for x, y in batches:
+            output = model(as_input(x))
+            sums["loss"] += loss_function(output, y).item() * len(x)
+            for name, function in functions.items():
+                sums[name] += function(output.data, raw(y)) * len(x)
+            count += len(x)
+    model.train(mode)
+    if not count:
+        raise ValueError("there are no batches to evaluate: is a generator used up?")
+    return {name: value / count for name, value in sums.items()}
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-evaluate", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_unit_evaluate():
+    """Each sample counts once, dropout is off, nothing is recorded, and the mode comes back."""
+    batches = [(np.array([1.0, 1.0]), np.zeros(2)), (np.array([4.0]), np.zeros(1))]
+    call = "evaluate(Line(1.0), mse_loss, batches) with errors 1, 1 and 4 in batches of 2 and 1"
+    check_close(lambda: evaluate(Line(1.0), mse_loss, batches)["loss"], 6, call=call, likely="(1 + 1 + 16) / 3: weigh each batch by its length")
+    ### BEGIN HIDDEN TESTS
+    line = Line(1.0, p=0.5)
+    check_close(lambda: [evaluate(line, mse_loss, batches)["loss"] for _ in range(3)], [6, 6, 6], call="evaluate of a model with Dropout, three times", likely="model.eval() switches dropout off")
+    check_equal(line.training, True, call="model.training after evaluate of a model in training", likely="bring the mode back")
+    check_equal(line.recorded, False, call="whether evaluate recorded a graph", likely="with no_grad():")
+    line.eval()
+    evaluate(line, mse_loss, batches)
+    check_equal(line.training, False, call="model.training after evaluate of a model in evaluation", likely="bring the mode back that was there before")
+    logits = [(np.float32([[0, 1], [1, 0], [1, 0]]), np.array([1, 1, 0])), (np.float32([[5, 9]]), np.array([0]))]
+    scores = evaluate(Line(1.0), cross_entropy, logits, {"accuracy": accuracy})
+    check_close(scores["accuracy"], 0.5, call="accuracy over batches of 3 and 1", likely="metrics are weighted like the loss")
+    check_raises(ValueError, evaluate, line, mse_loss, [], call="evaluate on no batches", mentions=["no batches"])
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_evaluate()
+
+# %% [markdown]
+r"""
+## When to stop
+
+A model that goes on learning begins to memorise: the loss on its own data falls, the loss on others rises. *Early stopping* ends the run when the validation loss has not improved for
+`patience` epochs in a row, and takes the best weights back. What should it make of a validation loss of `nan`?
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "early-stopping", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+class EarlyStopping:
+    """Says when a loss has not improved for `patience` epochs in a row.
+
+    Attributes:
+        best: smallest loss so far.
+        waited: epochs since then.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = whole_steps("patience", patience)
+        self.best, self.waited = math.inf, 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is time to stop."""
+        return self.waited >= self.patience
+
+    def update(self, loss: float) -> bool:
+        """Take note of an epoch's loss; return whether it is the best so far.
+
+        TODO: keep `best` and `waited` up to date.
+        APPROACH: 1. better than best: remember it, begin to wait anew, True  2. otherwise: one epoch more, False
+        EXAMPLE:
+            >>> stopping = EarlyStopping(patience=2)
+            >>> [stopping.update(loss) for loss in (3.0, 2.0, 2.5, 2.2)], stopping.finished
+            ([True, True, False, False], True)
+        HINT: equal is not better. Every comparison with nan is False: which way round makes nan count as no improvement?
+        """
+        ### BEGIN SOLUTION
+        if loss < self.best:
+            self.best, self.waited = loss, 0
+            return True
+        self.waited += 1
+        return False
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-early-stopping", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_early_stopping():
+    """Improvements reset the wait; equal and nan are none."""
+    stopping = EarlyStopping(2)
+    check_equal(lambda: [stopping.update(loss) for loss in (3.0, 2.0, 2.5)], [True, True, False], call="updates with 3.0, 2.0, 2.5", likely="True when the loss is below the best so far")
+    check_equal(stopping.finished, False, call="finished after one epoch without improvement, patience=2")
+    ### BEGIN HIDDEN TESTS
+    check_equal([stopping.update(loss) for loss in (1.5, 1.6)], [True, False], call="updates with 1.5, 1.6 after that")
+    check_equal(stopping.finished, False, call="finished after 3.0, 2.0, 2.5, 1.5, 1.6, patience=2", likely="an improvement sets `waited` back to 0")
+    check_equal(stopping.update(1.55), False, call="update with 1.55 after 1.5, 1.6", likely="compare with the best, not with the last")
+    check_equal([stopping.finished, stopping.best], [True, 1.5], call="finished and best after that")
+    other = EarlyStopping(2)
+    check_equal([other.update(loss) for loss in (float("nan"), 1.0, 1.0, float("nan"))], [False, True, False, False], call="updates with nan, 1.0, 1.0, nan", likely="equal is not better, and nan must not count as the best: ask `loss < self.best`")
+    check_equal([other.finished, other.best], [True, 1.0], call="finished and best after nan, 1.0, 1.0, nan", likely="equal is not better, and nan must not count as the best: ask `loss < self.best`")
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_early_stopping()
+
+# %% [markdown]
+r"""
+## A file that is either old or new
+
+A checkpoint is written a hundred times, and once the machine dies in the middle. `open(path, "wb")` empties the old file *before* the new one is there; a crash then leaves half a checkpoint and
+no way back. The cure is as old as Unix: write a **temporary file** beside it, make sure that it has reached the disk (`os.fsync`), then **rename** it over the old one. A rename is *atomic*: whoever opens the
+path, at any moment, finds a whole file, the old one or the new one.
+
+Inside is an `.npz`: a zip archive of plain arrays, with checksums of each and a seal on the table of contents, plus one array that holds text, the metadata as JSON. No *pickle*: unpickling runs whatever
+code the file asks for, and checkpoints are shared between strangers. `write_arrays` refuses to write what would need one, and `load_checkpoint`, given below, refuses to read it.
+"""
+
+# %%
+#| export
+def write_arrays(file: BinaryIO, arrays: dict[str, Any]) -> None:
+    """Write an .npz archive with a seal; equal arrays give equal bytes.
+
+    Raises:
+        ValueError: an array holds Python objects, which would have to be pickled.
+    """
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:  # ZipInfo: no time of day
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+        archive.comment = seal(archive)
+
+
+def seal(archive: zipfile.ZipFile) -> bytes:
+    """A checksum of an archive's table of contents, which holds the checksums of the contents."""
+    table = [(entry.filename, entry.file_size, entry.CRC) for entry in archive.infolist()]
+    return b"%08x" % zlib.crc32(repr(table).encode())
+
+
+# %% nbgrader={"grade": false, "grade_id": "save-checkpoint", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
+def save_checkpoint(path: str | Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
+    """Write arrays and metadata into one file, so that `path` is a whole checkpoint at every moment.
+
+    Args:
+        path: where to; an older checkpoint there is replaced.
+        arrays: name -> array of numbers.
+        metadata: what JSON can hold: numbers, strings, lists, dicts with strings as keys.
+
+    Raises:
+        ValueError, TypeError: something cannot be written without a pickle; the older checkpoint is still there, and nothing else.
+
+    TODO: write a temporary file, bring it to the disk, rename it.
+    APPROACH: 1. the text json.dumps(metadata)  2. open f"{path}.tmp" for writing bytes  3. write_arrays(file, {"metadata": np.array(text), **arrays})
+        4. file.flush(), os.fsync(file.fileno())  5. os.replace  6. whatever happens, no temporary file stays behind
+    EXAMPLE:
+        >>> path = f"{tempfile.mkdtemp()}/run.npz"
+        >>> save_checkpoint(path, {"w": np.arange(3)}, {"epoch": 7})
+        >>> load_checkpoint(path)
+        ({'w': array([0, 1, 2])}, {'epoch': 7})
+    HINT: try: ... finally: Path(temporary).unlink(missing_ok=True). The file must be closed before it is renamed.
+    """
+    ### BEGIN SOLUTION
+    text = json.dumps(metadata)
+    temporary = f"{path}.tmp"
+    try:
+        with open(temporary, "wb") as file:
+            write_arrays(file, {"metadata": np.array(text), **arrays})
+            file.flush()
+            os.fsync(file.fileno())  # the rename must not reach the disk before the numbers do
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    ### END SOLUTION
+
+
+# %%
+#| export
+class CheckpointError(ValueError):
+    """A checkpoint that is damaged, or belongs to something else; nothing has been changed by trying to load it."""
+
+
+DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, ValueError)
+
+
+def load_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what save_checkpoint wrote; no byte of the file is run as code.
+
+    Returns:
+        The arrays by name, and the metadata.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: the file is cut short, damaged, or something else.
+    """
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                broken = archive.testzip()  # compares every checksum
+                if broken is not None or archive.comment != seal(archive):
+                    raise CheckpointError(f"{broken or 'its table of contents'} is damaged")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            return arrays, json.loads(str(arrays.pop("metadata")))
+        except DAMAGE as error:
+            raise CheckpointError(f"{path} is no whole checkpoint ({error}). Take an older one, or train anew.") from None
+
+
+# %% nbgrader={"grade": false, "grade_id": "new-folder", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def new_folder() -> str:
+    """The path of a new, empty folder."""
+    return tempfile.mkdtemp(prefix="tinytorch-")
+
+
+def names_in(folder: str) -> list[str]:
+    """What a folder holds."""
+    return sorted(os.listdir(folder))
+
+
+def cut_short(path: str, size: int) -> None:
+    """Keep only the first bytes of a file, as a crash in the middle of writing would."""
+    os.truncate(path, size)
+
+
+def objects() -> np.ndarray:
+    """An array that only a pickle could hold."""
+    return np.array([{"code": "could run"}], dtype=object)
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-save-checkpoint", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_unit_save_checkpoint():
+    """What was written comes back, and a failure in the middle leaves the older file."""
+    folder = new_folder()
+    path = f"{folder}/run.npz"
+    w = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    check_equal(lambda: save_checkpoint(path, {"w": w, "n": np.array(5)}, {"epoch": 2, "note": "ä"}), None, call="save_checkpoint(path, arrays, metadata)")
+    check_close(lambda: load_checkpoint(path)[0]["w"], w, call='load_checkpoint(path)[0]["w"]', likely="use write_arrays, which seals the file: np.savez would pickle what is no number", rtol=0, atol=0)
+    check_equal(lambda: [load_checkpoint(path)[1], names_in(folder)], [{"epoch": 2, "note": "ä"}, ["run.npz"]], call="metadata, and the files in the folder", likely="the temporary file must be gone")
+    ### BEGIN HIDDEN TESTS
+    check_raises(ValueError, save_checkpoint, path, {"w": 2 * w, "bad": objects()}, {"epoch": 3}, call="save_checkpoint with an array of Python objects", mentions=["pickle"], likely="use write_arrays: np.savez would pickle")
+    check_close(lambda: load_checkpoint(path)[0]["w"], w, call="the checkpoint after a failed save", likely="the old file was overwritten: write a temporary file, rename it when it is complete", rtol=0, atol=0)
+    check_equal(lambda: [load_checkpoint(path)[1]["epoch"], names_in(folder)], [2, ["run.npz"]], call="epoch and files after a failed save", likely="the temporary file stays behind: unlink it in `finally`")
+    save_checkpoint(path, {"w": 3 * w}, {"epoch": 4})
+    check_equal(lambda: [load_checkpoint(path)[1]["epoch"], names_in(folder)], [4, ["run.npz"]], call="epoch and files after a third save", likely="os.replace replaces the old file")
+    cut_short(path, 200)
+    check_raises(ValueError, load_checkpoint, path, call="load_checkpoint of a file cut short", mentions=["no whole checkpoint"])
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_save_checkpoint()
+
+# %% [markdown]
+r"""
+## The Trainer
+
+Now all parts under one roof, given. Three things in it are worth a look while you read.
+
+**Where did it go wrong?** When a loss is not finite, `first_non_finite` looks at the weights, then runs the batch again and listens to every layer. The *first* one that puts
+out a `nan` is where you look; all later ones only pass it on.
+
+**To the last bit.** A run that is killed and resumed must end with the same numbers as one that was not. So the checkpoint holds all that the next step depends on: weights and buffers, the optimizer's averages
+and step counts, the schedule, the state of the random generator (dropout!), the history, and the position in the epoch. The order of the batches was shuffled when the epoch *began*. Therefore
+the generator's state at that moment is kept too: on resuming, the epoch is opened once more with it, the batches that are done are passed over, and then the generator is set to where it was. A loader
+that can save its own place (module 08's can) is asked instead.
+
+**Quiet.** The progress line appears on a terminal only; in a file or a notebook it would be a thousand lines.
+"""
+
+# %%
+#| export
+def first_non_finite(model: Module, x: Any) -> str:
+    """Name the first place where a value of `model` is not finite: input, weights, gradients, then layers in the order in which they finish."""
+    if not np.isfinite(raw(x)).all():
+        return "the input of the model"
+    for path, parameter in model.named_parameters():
+        if not np.isfinite(parameter.data).all():
+            return f"the parameter {path}"
+        if parameter.grad is not None and not np.isfinite(parameter.grad).all():
+            return f"the gradient of {path}"
+    found: list[str] = []
+
+    def listen(path: str, module: Module) -> None:
+        forward = module.forward
+
+        def heard(*inputs: Any, **options: Any) -> Any:
+            output = forward(*inputs, **options)
+            if not found and isinstance(output, Tensor) and not np.isfinite(output.data).all():
+                found.append(f"the output of {path or 'the model'} ({type(module).__name__})")
+            return output
+
+        module.forward = heard
+
+    modules = model.named_modules()
+    for path, module in modules:
+        listen(path, module)
+    try:
+        with no_grad(), np.errstate(all="ignore"):
+            model(x)
+    finally:
+        for _, module in modules:
+            del module.forward  # the class's own method is back
+    return found[0] if found else "the loss function, or in the length of the gradients"
+
+
+class History:
+    """What happened during training.
+
+    Attributes:
+        loss, lr: loss and learning rate of each training step.
+        epochs: for each epoch a dict {"step": steps so far, "loss": mean of the steps, "valid_loss": ..., ...}.
+    """
+
+    def __init__(self) -> None:
+        self.loss: list[float] = []
+        self.lr: list[float] = []
+        self.epochs: list[dict[str, float]] = []
+
+    def plot(self, axes: Any) -> None:
+        """Draw the losses on matplotlib's `axes`: every step, and the means of the epochs."""
+        axes.plot(range(1, len(self.loss) + 1), self.loss, color="lightgrey", label="each step")
+        for marker, name in (("o", "loss"), ("s", "valid_loss")):
+            points = [(epoch["step"], epoch[name]) for epoch in self.epochs if name in epoch]
+            if points:
+                axes.plot(*zip(*points, strict=True), marker=marker, label="training" if name == "loss" else "validation")
+        axes.set(xlabel="step", ylabel="loss")
+        axes.legend()
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name} {value:.4g}" for name, value in (self.epochs[-1] if self.epochs else {}).items() if name != "step")
+        return f"History({len(self.loss)} steps, {len(self.epochs)} epochs{'; ' + last if last else ''})"
+
+
+class Progress:
+    """A line on the terminal that writes itself anew, ten times a second at most; silent where there is no terminal."""
+
+    def __init__(self, total: int | None, done: int) -> None:
+        self.total, self.first = total, done
+        self.visible = sys.stdout.isatty()
+        self.start = self.next = time.monotonic()
+
+    def show(self, done: int, text: str) -> None:
+        """Show `text`, and when the rest of the steps will be done if the speed stays."""
+        now = time.monotonic()
+        if not self.visible or now < self.next:
+            return
+        self.next = now + 0.1  # seconds
+        eta = ""
+        if self.total is not None and done > self.first:
+            minutes, seconds = divmod(round((now - self.start) / (done - self.first) * (self.total - done)), 60)
+            eta = f"  ETA {minutes}:{seconds:02d}"
+        print(f"\r{text}{eta}\x1b[K", end="", flush=True)
+
+    def close(self) -> None:
+        """Leave the line."""
+        if self.visible:
+            print()
+
+
+# %%
+#| export
+FORMAT = "tinytorch trainer 1"  # changes when a checkpoint's layout does
+
+
+class Trainer:
+    """Trains a model, evaluates it, keeps its history, and resumes a run that was cut off.
+
+    Args:
+        model: a Module that takes x of a batch (x, y).
+        optimizer: moves its parameters.
+        loss_function: of (output, y), returns a Tensor with one element.
+        scheduler: a schedule that is stepped after each training step.
+        max_norm: clip gradients to this length.
+        metrics: further means for `evaluate`, such as {"accuracy": accuracy}.
+        patience: stop after so many epochs without a better validation loss, and go back to the best weights.
+    """
+
+    def __init__(
+        self, model: Module, optimizer: Optimizer, loss_function: Callable, *, scheduler: LRScheduler | None = None,
+        max_norm: float | None = None, metrics: dict[str, Callable] | None = None, patience: int | None = None,
+    ) -> None:  # fmt: skip
+        self.model, self.optimizer, self.loss_function = model, optimizer, loss_function
+        self.scheduler, self.max_norm, self.metrics = scheduler, max_norm, metrics
+        self.stopping = None if patience is None else EarlyStopping(patience)
+        self.best: dict[str, np.ndarray] = {}  # weights of the best epoch, when there is patience
+        self.history = History()
+        self.epoch = 0  # epochs that are complete
+        self.batch = 0  # batches of the current epoch that are done
+        self.random_at_epoch: dict[str, Any] | None = None  # the generator's state when the current epoch began
+        self.batches: Any = None  # what `train` goes through
+        self.loader_state: dict[str, Any] | None = None  # of a checkpoint, for the next `train`
+
+    def train(
+        self, batches: Iterable, epochs: int, valid: Iterable | None = None, checkpoint: str | Path | None = None, every: int | None = None
+    ) -> History:
+        """Train until `epochs` epochs are complete, counted from the beginning of the run.
+
+        Args:
+            batches: pairs (x, y); gone through once per epoch, so a list or a loader, not a generator.
+            valid: pairs to evaluate on after each epoch.
+            checkpoint: where to save after each epoch.
+            every: save after so many steps, too.
+
+        Raises:
+            FloatingPointError: a loss or gradient is not finite; names the step and the place, and nothing was updated.
+            ValueError: no batches, a generator for several epochs, or patience without `valid`.
+        """
+        if hasattr(batches, "__next__") and epochs - self.epoch > 1:
+            raise ValueError("a generator is used up after one epoch: pass a list of batches or a loader.")
+        if self.stopping and valid is None:
+            raise ValueError("patience watches the validation loss: pass valid=...")
+        self.batches = batches
+        progress = Progress(len(batches) * epochs if hasattr(batches, "__len__") else None, len(self.history.loss))
+        while self.epoch < epochs and not (self.stopping and self.stopping.finished):
+            self.model.train()
+            for x, y in self.open(batches):
+                self.take_step(x, y)
+                progress.show(len(self.history.loss), f"epoch {self.epoch + 1}/{epochs}  batch {self.batch}  loss {self.history.loss[-1]:.4f}")
+                if checkpoint and every and len(self.history.loss) % every == 0:
+                    self.save(checkpoint)
+            self.finish_epoch(valid)
+            if checkpoint:
+                self.save(checkpoint)
+        progress.close()
+        if self.best:
+            self.model.load_state_dict(self.best)
+        return self.history
+
+    def open(self, batches: Iterable) -> Iterator:
+        """Begin an epoch, or go on where it was cut off."""
+        keeps_its_place = hasattr(batches, "load_state_dict")
+        if keeps_its_place and (self.loader_state or self.batch):
+            batches.load_state_dict(self.loader_state or batches.state_dict())
+            self.loader_state = None
+        random = generator().bit_generator
+        if not self.batch:
+            self.random_at_epoch = random.state
+        if keeps_its_place or not self.batch:
+            return iter(batches)
+        now, random.state = random.state, self.random_at_epoch
+        rest = iter(batches)
+        for _ in islice(rest, self.batch):
+            pass
+        random.state = now
+        return rest
+
+    def take_step(self, x: Any, y: Any) -> None:
+        """One training step and its entry in the history."""
+        try:
+            loss = train_step(self.model, self.optimizer, self.loss_function, x, y, self.max_norm)
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"step {len(self.history.loss) + 1} (epoch {self.epoch + 1}, batch {self.batch + 1}): {error} The first value that is not "
+                f"finite is in {first_non_finite(self.model, as_input(x))}. Nothing was updated; try a smaller learning rate or max_norm."
+            ) from None
+        self.history.loss.append(loss)
+        self.history.lr.append(self.optimizer.param_groups[0]["lr"])
+        self.batch += 1
+        if self.scheduler:
+            self.scheduler.step()
+
+    def finish_epoch(self, valid: Iterable | None) -> None:
+        """Evaluate, take note, and count the epoch as complete."""
+        if not self.batch:
+            raise ValueError("there are no batches to train on: is a generator used up?")
+        entry = {"step": len(self.history.loss), "loss": float(np.mean(self.history.loss[-self.batch :]))}
+        if valid is not None:
+            scores = self.evaluate(valid)
+            entry |= {f"valid_{name}": value for name, value in scores.items()}
+            if self.stopping and self.stopping.update(scores["loss"]):
+                self.best = self.model.state_dict()
+        self.history.epochs.append(entry)
+        self.epoch, self.batch = self.epoch + 1, 0
+
+    def evaluate(self, batches: Iterable) -> dict[str, float]:
+        """Mean loss and metrics over all samples (see the function `evaluate`)."""
+        return evaluate(self.model, self.loss_function, batches, self.metrics)
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint from which `resume` goes on to the last bit (see save_checkpoint)."""
+        arrays = {f"model/{name}": array for name, array in self.model.state_dict().items()}
+        arrays |= {f"best/{name}": array for name, array in self.best.items()}
+        optimizer = self.optimizer.state_dict()
+        for place, kept in optimizer["state"].items():
+            arrays |= {f"optimizer/{place}/{name}": value for name, value in kept.items() if name != "step"}
+        arrays |= {"history/loss": np.array(self.history.loss), "history/lr": np.array(self.history.lr)}
+        metadata = {
+            "format": FORMAT,
+            "kinds": self.kinds(),
+            "param_groups": optimizer["param_groups"],
+            "steps": {place: kept["step"] for place, kept in optimizer["state"].items()},
+            "scheduler": self.scheduler.state_dict() if self.scheduler else None,
+            "stopping": [self.stopping.best, self.stopping.waited] if self.stopping else None,
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "epochs": self.history.epochs,
+            "random": generator().bit_generator.state,
+            "random_at_epoch": self.random_at_epoch,
+            "loader": self.batches.state_dict() if hasattr(self.batches, "state_dict") else None,
+        }
+        save_checkpoint(path, arrays, metadata)
+
+    def kinds(self) -> dict[str, str]:
+        """The classes whose states a checkpoint holds."""
+        parts = {"optimizer": self.optimizer, "scheduler": self.scheduler, "early stopping": self.stopping, "generator": generator().bit_generator}
+        return {name: type(part).__name__ for name, part in parts.items()}
+
+    def resume(self, path: str | Path) -> None:
+        """Go back to where `save` was called; then call `train` with the same batches.
+
+        Raises:
+            CheckpointError: the file is damaged, or belongs to another model, optimizer or schedule; nothing has changed then.
+        """
+        arrays, metadata = load_checkpoint(path)
+        kept = {int(place): {"step": step} for place, step in metadata.get("steps", {}).items()}
+        for name, array in under("optimizer", arrays).items():
+            place, buffer = name.split("/")
+            kept[int(place)][buffer] = array
+        optimizer = {"state": kept, "param_groups": metadata.get("param_groups")}
+        problem = self.misfit(arrays, metadata) or mismatch(self.optimizer, optimizer)
+        if problem:
+            raise CheckpointError(f"{path} belongs to something else: {problem}. Nothing was changed.")
+        self.model.load_state_dict(under("model", arrays))
+        self.best = under("best", arrays)
+        self.optimizer.load_state_dict(optimizer)
+        if self.scheduler:
+            self.scheduler.load_state_dict(metadata["scheduler"])
+        if self.stopping:
+            self.stopping.best, self.stopping.waited = metadata["stopping"]
+        self.epoch, self.batch, self.history.epochs = metadata["epoch"], metadata["batch"], metadata["epochs"]
+        self.history.loss, self.history.lr = arrays["history/loss"].tolist(), arrays["history/lr"].tolist()
+        self.random_at_epoch, self.loader_state = metadata["random_at_epoch"], metadata["loader"]
+        generator().bit_generator.state = metadata["random"]
+
+    def misfit(self, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> str:
+        """Say in which way a checkpoint does not belong to this Trainer; nothing when it does."""
+        if metadata.get("format") != FORMAT:
+            return f"its format is {metadata.get('format')!r} instead of {FORMAT!r}"
+        here = {name: array.shape for name, array in self.model.state_dict().items()}
+        there = {name: array.shape for name, array in under("model", arrays).items()}
+        for name in sorted(here.keys() | there.keys()):
+            if here.get(name) != there.get(name):
+                return f"{name} has shape {there.get(name, 'nothing')} there and {here.get(name, 'nothing')} here"
+        for name, kind in self.kinds().items():
+            if metadata["kinds"][name] != kind:
+                return f"the {name} is {metadata['kinds'][name]} there and {kind} here"
+        return ""
+
+
+def under(folder: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with "folder/", by the rest of their names."""
+    return {name.removeprefix(f"{folder}/"): array for name, array in arrays.items() if name.startswith(f"{folder}/")}
+
+
+# %% [markdown]
+r"""
+## Measure: what does a schedule buy?
+
+The same network learns the digits for 20 epochs with AdamW, three times at each of two rates: constant, with a cosine, and with a warm-up before the cosine. Predict
+at which rate the schedule matters more.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "digits-mlp", "locked": true, "schema_version": 3, "solution": false, "task": false}
+class DigitsMLP(Module):
+    """64 pixels, 64 hidden units of which a tenth is dropped in training, 10 classes."""
+
+    def __init__(self):
+        self.hidden = Linear(64, 64)
+        self.dropout = Dropout(0.1)
+        self.output = Linear(64, 10)
+
+    def forward(self, x):
+        h = self.dropout(relu(self.hidden(x)))  # (B, 64) -> (B, 64)
+        return self.output(h)  # (B, 64) -> (B, 10)
+
+
+def digit_batches(first: int, last: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The digits from `first` to `last`, of all writers mixed, in batches of 100."""
+    pixels, labels = load_digits()
+    mixed = np.random.default_rng(0).permutation(len(labels))
+    pixels, labels = pixels[mixed], labels[mixed]
+    return [(pixels[i : min(i + 100, last)], labels[i : min(i + 100, last)]) for i in range(first, last, 100)]
+
+
+def digits_trainer(seed: int, steps: int, **options) -> Trainer:
+    """A Trainer for a new DigitsMLP with AdamW, a warm-up of a tenth of the steps, then a cosine."""
+    manual_seed(seed)
+    model = DigitsMLP()
+    optimizer = AdamW(model.parameters(), lr=0.01)
+    parts = [LinearLR(optimizer, 0.1, total_iters=steps // 10), CosineAnnealingLR(optimizer, steps - steps // 10)]
+    scheduler = SequentialLR(optimizer, parts, [steps // 10])
+    return Trainer(model, optimizer, cross_entropy, scheduler=scheduler, metrics={"accuracy": accuracy}, **options)
+
+
+# %%
+def analyze_schedules():
+    """Validation loss after 20 epochs on the digits, mean of three seeds, for two rates and three schedules."""
+    batches, valid, steps = digit_batches(0, 1400), digit_batches(1400, 1797), 20 * 14
+    schedules = {
+        "constant": lambda optimizer: None,
+        "cosine": lambda optimizer: CosineAnnealingLR(optimizer, steps),
+        "warm-up, cosine": lambda optimizer: SequentialLR(
+            optimizer, [LinearLR(optimizer, 0.1, total_iters=28), CosineAnnealingLR(optimizer, steps - 28)], [28]
+        ),
+    }
+    fig, ax = plt.subplots(figsize=(5, 3))
+    for style, (name, make) in zip(("-", "--", ":"), schedules.items(), strict=True):
+        for lr in (0.005, 0.05):
+            scores = []
+            for seed in range(3):
+                trainer = digits_trainer(seed, steps)
+                trainer.optimizer = AdamW(trainer.model.parameters(), lr=lr)
+                trainer.scheduler = make(trainer.optimizer)
+                history = trainer.train(batches, 20, valid)
+                scores.append((history.epochs[-1]["valid_loss"], history.epochs[-1]["valid_accuracy"]))
+            loss, right = np.mean(scores, axis=0)
+            print(f"lr {lr:5}  {name:16} validation loss {loss:.3f}, {right:.1%} right")
+        ax.plot(history.lr, style, label=name)
+    ax.set(xlabel="step", ylabel="learning rate", title="Three schedules for lr = 0.05")
+    ax.legend()
+    show(fig, alt="Learning rate against step: a constant line, half a cosine from 0.05 to 0, and a short rise followed by half a cosine")
+
+
+if __name__ == "__main__":
+    analyze_schedules()
+
+# %% [markdown]
+r"""
+At the small rate the cosine *hurts*: the steps were short enough already, and it only makes them shorter. At the large one it wins by far, also over the small constant rate: it covers ground early, when
+nobody minds the jitter, and settles late. So a schedule and its rate are chosen together, and the rate of a scheduled run may be several times what a constant one would bear. The warm-up makes no difference to so small
+a network; a transformer will ask for it.
+
+### And the leash?
+
+At step 30 of an ordinary run the scanner breaks: one batch arrives a hundred times too bright. Predict the length of its gradients, and what becomes of the model, without clipping and with
+clipping to 1.
+"""
+
+
+# %%
+def analyze_clipping():
+    """Loss and length of the gradients over 70 steps on digits, one batch of which is a hundred times too bright."""
+    batches = digit_batches(0, 1400)
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+    for marker, (name, max_norm) in zip("os", {"not clipped": math.inf, "clipped to 1": 1.0}.items(), strict=True):
+        manual_seed(0)
+        model = DigitsMLP()
+        optimizer, lengths, losses = SGD(model.parameters(), lr=0.1, momentum=0.9), [], []
+        for step in range(70):
+            x, y = batches[step % len(batches)]
+            optimizer.zero_grad()
+            loss = cross_entropy(model(Tensor(x * 100 if step == 30 else x)), y)
+            loss.backward()
+            lengths.append(clip_grad_norm_(model.parameters(), max_norm))
+            optimizer.step()
+            losses.append(loss.item())
+        left.semilogy(lengths, marker=marker, markersize=3, linewidth=1, label=name)
+        right.semilogy(losses, marker=marker, markersize=3, linewidth=1, label=name)
+        print(f"{name:13} median length {np.median(lengths):5.2f}, of the bright batch {lengths[30]:6.1f}; loss before it {losses[29]:.2f}, ten steps later {losses[40]:.2f}, at the end {losses[-1]:.2f}")
+    left.set(xlabel="step", ylabel="length of the gradients", title="A leash at 1")
+    right.set(xlabel="step", ylabel="loss", title="One bad batch")
+    left.legend()
+    show(fig, alt="Left: gradient lengths below one with a single peak far above. Right: after the bad batch the unclipped loss stays high for long, the clipped one recovers at once")
+
+
+if __name__ == "__main__":
+    analyze_clipping()
+
+# %% [markdown]
+r"""
+The ordinary gradients are shorter than 1 and pass untouched; the one that is not keeps its direction and loses its force. Momentum makes the accident worse: without the leash it goes on pushing that way for ten steps.
+
+### And a checkpoint?
+
+Two predictions: how many bytes does a checkpoint of an Adam run hold per weight? And what does the safety cost, against writing straight over the old file?
+"""
+
+
+# %%
+def analyze_checkpoint():
+    """Bytes per weight and milliseconds for a checkpoint of a million weights, atomic and careless."""
+    model = Linear(1000, 1000)
+    optimizer = AdamW(model.parameters())
+    trainer = Trainer(model, optimizer, mse_loss)
+    trainer.train([(np.ones((2, 1000)), np.zeros((2, 1000)))], 1)
+    path = f"{new_folder()}/run.npz"
+    trainer.save(path)
+    arrays, _ = load_checkpoint(path)
+    weights = sum(p.numel() for p in model.parameters())
+    size = os.path.getsize(path)
+
+    def careless():
+        with open(path, "wb") as file:
+            write_arrays(file, arrays | {"metadata": np.array("{}")})
+
+    print(f"{size / weights:.2f} bytes per weight")
+    for name, function in (("atomic", lambda: trainer.save(path)), ("straight over the old file", careless), ("load", lambda: load_checkpoint(path))):
+        timing = bench(function, samples=7)
+        print(f"{name:27} {timing.median_ms:6.1f} ms  ({size / timing.median_ms / 1e3:.0f} MB/s)")
+
+
+if __name__ == "__main__":
+    analyze_checkpoint()
+
+# %% [markdown]
+r"""
+Twelve bytes: the weight, and Adam's two averages; everything else is small. The atomic version pays for copying the state and for waiting until the disk says that it has the numbers. For a million weights that is milliseconds;
+for 70 billion weights it is 840 GB, so large runs write from many machines at once while training goes on, and still lose hours to failures: Meta's 54 days of training Llama 3 on 16,384 GPUs saw 419 unexpected
+interruptions, one every three hours (*The Llama 3 herd of models*, 2024, section 3.3.4).
+
+## The whole module
+
+A run on the digits, cut off in the middle of an epoch, then resumed by a Trainer that knows nothing but the file. The helper cuts the power.
+"""
+
+# %% nbgrader={"grade": false, "grade_id": "power-cut", "locked": true, "schema_version": 3, "solution": false, "task": false}
+class PowerCut(Exception):
+    """The lights go out."""
+
+
+class Unreliable:
+    """Batches in a random order, drawn anew for each epoch; after `lifetime` of them the power fails."""
+
+    def __init__(self, batches: list, lifetime: float = math.inf):
+        self.batches, self.lifetime = batches, lifetime
+
+    def __iter__(self):
+        for i in generator().permutation(len(self.batches)):
+            self.lifetime -= 1
+            if self.lifetime < 0:
+                raise PowerCut
+            yield self.batches[i]
+
+
+def train_with_power_cut(path: str, cut: int | None, epochs: int = 3) -> Trainer:
+    """Train for `epochs` epochs with a checkpoint after every 5 steps; at batch `cut` the power fails, and another Trainer goes on."""
+    batches, valid = digit_batches(0, 1400), digit_batches(1400, 1797)
+    trainer = digits_trainer(seed=0, steps=14 * epochs, max_norm=1.0, patience=2)
+    if cut is not None:
+        try:
+            trainer.train(Unreliable(batches, lifetime=cut), epochs, valid, checkpoint=path, every=5)
+        except PowerCut:
+            trainer = digits_trainer(seed=1, steps=14 * epochs, max_norm=1.0, patience=2)
+            trainer.resume(path)
+    trainer.train(Unreliable(batches), epochs, valid)
+    return trainer
+
+
+# %% nbgrader={"grade": true, "grade_id": "test-module-training", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
+def test_module():
+    """The digits are learned, and a run that was cut off ends with exactly the same numbers."""
+    path = f"{new_folder()}/run.npz"
+    whole = train_with_power_cut(path, cut=None)
+    score = whole.evaluate(digit_batches(1400, 1797))["accuracy"]
+    check_equal(score > 0.85, True, call=f"share of new digits read correctly after 3 epochs, {score:.3f}, is above 0.85", likely="run the tests above: one of them fails")
+    resumed = train_with_power_cut(path, cut=18)
+    check_close(resumed.history.loss, whole.history.loss, call="losses of a run that was cut off at batch 18, against those of a whole one", likely="run the tests above: one of them fails", rtol=0, atol=0)
+    ### BEGIN HIDDEN TESTS
+    for name, array in whole.model.state_dict().items():
+        check_close(resumed.model.state_dict()[name], array, call=f"{name} of the resumed run", rtol=0, atol=0)
+    check_close(whole.history.lr[:5], [0.001, 0.00325, 0.0055, 0.00775, 0.01], call="learning rates of the first five steps", likely="the schedule is stepped after each training step")
+    train_with_power_cut(path, cut=8)
+    plain = Trainer(DigitsMLP(), optimizer_at(0.1), cross_entropy)
+    check_raises(ValueError, plain.resume, path, call="a Trainer with SGD resumes a checkpoint of AdamW", mentions=["AdamW", "Nothing was changed"])
+    trainer = digits_trainer(seed=0, steps=14)
+    trainer.train(digit_batches(0, 200), 1)
+    poisoned = [(np.full((4, 64), np.nan), np.zeros(4, int))]
+    check_raises(FloatingPointError, trainer.train, poisoned, 2, call="training on a batch with nan", mentions=["step 3", "the input"])
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_module()
+
+# %% [markdown]
+r"""
+Such a history draws itself:
+"""
+
+
+# %%
+def analyze_history():
+    """A run of 15 epochs, as its history tells it."""
+    trainer = digits_trainer(seed=0, steps=15 * 14)
+    history = trainer.train(digit_batches(0, 1400), 15, digit_batches(1400, 1797))
+    fig, ax = plt.subplots(figsize=(5, 3))
+    history.plot(ax)
+    print(history)
+    show(fig, alt="Loss against step: the loss of each step in grey, its mean per epoch and the validation loss, all falling; the validation loss levels off above the training loss")
+
+
+if __name__ == "__main__":
+    analyze_history()
+
+# %% [markdown]
+r"""
+**Question.** The Trainer saves the state of the random generator twice: as it was when the epoch began, and as it is now. Suppose that only the one of now were saved. Which numbers of a resumed run would be
+wrong, and in which case would nobody notice?
+"""
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "q-two-states", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
+r"""
+The order of the current epoch was drawn when it began. Drawn again from the state of now, it is another order: the batches passed over are not those that were done, so some samples would be seen twice in this epoch and others not at
+all, and every later draw (dropout masks, the orders of later epochs) would be shifted. Nobody would notice if the batches come in a fixed order and nothing else draws random numbers, or if the run stops exactly
+between two epochs: then nothing has been drawn that must be drawn again.
+"""
+
+# %% [markdown]
+r"""
+**To think about.** `os.replace` is atomic for whoever looks at the path. What else would have to be brought to the disk for the *new* name to survive a power cut right after it?
+
+The Trainer takes any pairs (x, y). Where they come from, shuffled, cropped and fetched ahead of time, is **Module 08: DataLoader**.
+"""

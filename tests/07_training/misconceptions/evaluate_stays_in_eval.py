@@ -1,0 +1,20 @@
+"""After eval() the model is evaluated; whoever trains it calls train()."""
+# loses: test-evaluate
+# says: bring the mode back
+
+# %% evaluate
+#| export
+def evaluate(model, loss_function, batches, metrics=None):
+    functions, count = metrics or {}, 0
+    sums = dict.fromkeys(["loss", *functions], 0.0)
+    model.eval()
+    with no_grad():
+        for x, y in batches:
+            output = model(as_input(x))
+            sums["loss"] += loss_function(output, y).item() * len(x)
+            for name, function in functions.items():
+                sums[name] += function(output.data, raw(y)) * len(x)
+            count += len(x)
+    if not count:
+        raise ValueError("there are no batches to evaluate")
+    return {name: value / count for name, value in sums.items()}
