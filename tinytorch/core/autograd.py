@@ -990,6 +990,7 @@ class SharedRule:
 
     def __call__(self, g: np.ndarray, position: int, shape: tuple[int, ...]) -> np.ndarray:
         if self.partials is None:
+            g.setflags(False)  # others may hold it too: a backward that writes into g gets an error
             answer = self.function.backward(self.context, g)
             self.partials = list(answer) if isinstance(answer, tuple) else [answer]
             del self.context
