@@ -370,9 +370,13 @@ class SGD(Optimizer):
         APPROACH: 1. with momentum, update the velocity in place  2. choose the direction: g, v, or g + momentum * v  3. p -= lr * direction
         EXAMPLE:
             >>> w = Tensor([0.0], requires_grad=True)
-            >>> walk(SGD([w], lr=1, momentum=0.5), [[1], [1]])
-            array([[-1. ],
-                   [-2.5]], dtype=float32)
+            >>> optimizer = SGD([w], lr=1, momentum=0.5)
+            >>> for _ in range(2):
+            ...     w.grad = np.float32([1])
+            ...     optimizer.step()
+            >>> w.data
+            array([-2.5], dtype=float32)
+
         HINT: `v *= momentum` and `v += g` write into the state; `v = momentum * v + g` would leave it as it was.
         """
         ### BEGIN SOLUTION
@@ -452,6 +456,7 @@ def train_step(optimizer: Optimizer, function, *inputs) -> float:
         >>> w = Tensor([3.0], requires_grad=True)
         >>> train_step(SGD([w], lr=0.1), lambda w: (w * w).sum(), w)
         9.0
+
     HINT: return loss.item(). The Tensor would keep what it was computed from alive.
     """
     ### BEGIN SOLUTION
@@ -544,8 +549,11 @@ class RMSprop(Optimizer):
         APPROACH: 1. update s in place  2. its root plus eps  3. p -= ...
         EXAMPLE:
             >>> w = Tensor([0.0, 0.0], requires_grad=True)
-            >>> walk(RMSprop([w], lr=1, alpha=0.75), [[1000, -0.001]]).round(3)
-            array([[-2.,  2.]], dtype=float32)
+            >>> w.grad = np.float32([1000, -0.001])
+            >>> RMSprop([w], lr=1, alpha=0.75).step()
+            >>> w.data.round(3)
+            array([-2.,  2.], dtype=float32)
+
         HINT: `s += (1 - alpha) * (g * g - s)` is the same mean, in place.
         """
         ### BEGIN SOLUTION
@@ -634,8 +642,11 @@ class Adam(Optimizer):
         APPROACH: 1. update m and v in place  2. the corrections, as two numbers  3. sqrt of the corrected v, plus eps  4. p -= ...
         EXAMPLE:
             >>> w = Tensor([0.0, 0.0], requires_grad=True)
-            >>> walk(Adam([w], lr=0.1), [[1000, -0.001]]).round(4)
-            array([[-0.1,  0.1]], dtype=float32)
+            >>> w.grad = np.float32([1000, -0.001])
+            >>> Adam([w], lr=0.1).step()
+            >>> w.data.round(4)
+            array([-0.1,  0.1], dtype=float32)
+
         HINT: `m += (1 - beta1) * (g - m)` is the same mean, in place. sqrt(v / c) = sqrt(v) / c**0.5, and c**0.5 is a number.
         """
         ### BEGIN SOLUTION
@@ -713,8 +724,11 @@ class AdamW(Adam):
         APPROACH: 1. p *= a number  2. return the gradient of the loss alone
         EXAMPLE:
             >>> w = Tensor([8.0], requires_grad=True)
-            >>> walk(AdamW([w], lr=0.5, weight_decay=0.5), [[0]])
-            array([[6.]], dtype=float32)
+            >>> w.grad = np.float32([0.0])
+            >>> AdamW([w], lr=0.5, weight_decay=0.5).step()
+            >>> w.data
+            array([6.], dtype=float32)
+
         HINT: the number is 1 - lr * weight_decay.
         """
         ### BEGIN SOLUTION

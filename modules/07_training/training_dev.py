@@ -176,8 +176,11 @@ class StepLR(LRScheduler):
         TODO: from base_lr, step, self.step_size and self.gamma.
         APPROACH: 1. how many whole stairs lie behind us  2. gamma to that power
         EXAMPLE:
-            >>> rates(StepLR(optimizer_at(8.0), step_size=2, gamma=0.5), 5)
+            >>> from tinytorch.core.optimizers import SGD
+            >>> scheduler = StepLR(SGD([Tensor([0.0])], lr=8.0), step_size=2, gamma=0.5)
+            >>> [scheduler.rate(8.0, step) for step in range(5)]
             [8.0, 8.0, 4.0, 4.0, 2.0]
+
         HINT: // divides and rounds down.
         """
         ### BEGIN SOLUTION
@@ -218,8 +221,11 @@ class CosineAnnealingLR(LRScheduler):
         TODO: the formula of the text.
         APPROACH: 1. the wave, from 1 down to -1  2. stretched to go from base_lr down to eta_min
         EXAMPLE:
-            >>> [round(lr, 2) for lr in rates(CosineAnnealingLR(optimizer_at(1.0), T_max=4), 5)]
+            >>> from tinytorch.core.optimizers import SGD
+            >>> scheduler = CosineAnnealingLR(SGD([Tensor([0.0])], lr=1.0), T_max=4)
+            >>> [round(scheduler.rate(1.0, step), 2) for step in range(5)]
             [1.0, 0.85, 0.5, 0.15, 0.0]
+
         HINT: math.cos and math.pi give plain numbers; np.cos gives a float64 that would spread into the update.
         """
         ### BEGIN SOLUTION
@@ -265,8 +271,11 @@ class LinearLR(LRScheduler):
         TODO: a line, then level.
         APPROACH: 1. the share of the way that is done, at most 1  2. start_factor plus that share of the difference  3. times base_lr
         EXAMPLE:
-            >>> rates(LinearLR(optimizer_at(8.0), start_factor=0.25, total_iters=3), 5)
+            >>> from tinytorch.core.optimizers import SGD
+            >>> scheduler = LinearLR(SGD([Tensor([0.0])], lr=8.0), start_factor=0.25, total_iters=3)
+            >>> [scheduler.rate(8.0, step) for step in range(5)]
             [2.0, 4.0, 6.0, 8.0, 8.0]
+
         HINT: min(step, self.total_iters) makes it level.
         """
         ### BEGIN SOLUTION
@@ -303,9 +312,11 @@ class SequentialLR(LRScheduler):
         ValueError: not one milestone between each two schedules, or milestones that do not rise.
 
     Example:
-        >>> optimizer = optimizer_at(8.0)
+        >>> from tinytorch.core.optimizers import SGD
+        >>> optimizer = SGD([Tensor([0.0])], lr=8.0)
         >>> parts = [LinearLR(optimizer, 0.5, total_iters=2), CosineAnnealingLR(optimizer, T_max=2)]
-        >>> rates(SequentialLR(optimizer, parts, milestones=[2]), 5)
+        >>> scheduler = SequentialLR(optimizer, parts, milestones=[2])
+        >>> [scheduler.rate(8.0, step) for step in range(5)]
         [4.0, 6.0, 8.0, 4.0, 0.0]
     """
 
@@ -353,10 +364,11 @@ def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
     TODO: the two formulas above, and the refusal.
     APPROACH: 1. collect the gradients  2. one length for all  3. refuse inf and nan  4. multiply all by one factor, if it is below 1
     EXAMPLE:
-        >>> w = Parameter([0.0, 0.0])
+        >>> w = Tensor([0.0, 0.0], requires_grad=True)
         >>> w.grad = np.float32([3, 4])
         >>> clip_grad_norm_([w], max_norm=1.0), w.grad.round(2).tolist()
         (5.0, [0.6000000238418579, 0.800000011920929])
+
     HINT: np.linalg.norm(g) is the length of one gradient, of any shape; math.isfinite asks. `g *= factor` writes into the array.
     """
     ### BEGIN SOLUTION
@@ -445,9 +457,15 @@ def train_step(model: Module, optimizer: Optimizer, loss_function: Callable, x: 
     TODO: module 06's four lines, with a look at the loss and with clipping.
     APPROACH: 1. zero_grad  2. the loss of model(as_input(x))  3. refuse what is not finite  4. backward, clip if wanted, step
     EXAMPLE:
-        >>> line = Line(2.0)
-        >>> train_step(line, SGD(line.parameters(), lr=0.1), mse_loss, [1.0, 3.0], np.array([0.0, 0.0]))
-        20.0
+        >>> from tinytorch.core.layers import Linear
+        >>> from tinytorch.core.losses import mse_loss
+        >>> from tinytorch.core.optimizers import SGD
+        >>> model = Linear(1, 1)
+        >>> optimizer = SGD(model.parameters(), lr=0.1)
+        >>> first, second = (train_step(model, optimizer, mse_loss, [[1.0]], np.array([[3.0]])) for _ in range(2))
+        >>> second < first
+        True
+
     HINT: model.parameters() for clip_grad_norm_; math.isfinite(loss.item()).
     """
     ### BEGIN SOLUTION
@@ -539,8 +557,11 @@ def evaluate(model: Module, loss_function: Callable, batches: Iterable, metrics:
     TODO: the loss and each metric, weighted by the length of the batch, in evaluation mode and without a graph.
     APPROACH: 1. remember model.training, switch to eval  2. under no_grad, add up mean * len(x)  3. mode back, divide by the number of samples
     EXAMPLE:
-        >>> evaluate(Line(1.0), mse_loss, [(np.array([1.0, 1.0]), np.zeros(2)), (np.array([4.0]), np.zeros(1))])
+        >>> from tinytorch.core.layers import Dropout
+        >>> from tinytorch.core.losses import mse_loss
+        >>> evaluate(Dropout(0.5), mse_loss, [(np.array([1.0, 1.0]), np.zeros(2)), (np.array([4.0]), np.zeros(1))])
         {'loss': 6.0}
+
     HINT: model.train(mode) sets either mode. metric(output.data, raw(y)); raw() takes an array out of a Tensor.
     """
     ### BEGIN SOLUTION
@@ -621,6 +642,7 @@ class EarlyStopping:
             >>> stopping = EarlyStopping(patience=2)
             >>> [stopping.update(loss) for loss in (3.0, 2.0, 2.5, 2.2)], stopping.finished
             ([True, True, False, False], True)
+
         HINT: equal is not better. Every comparison with nan is False: which way round makes nan count as no improvement?
         """
         ### BEGIN SOLUTION
@@ -702,10 +724,12 @@ def save_checkpoint(path: str | Path, arrays: dict[str, np.ndarray], metadata: d
     APPROACH: 1. the text json.dumps(metadata)  2. open f"{path}.tmp" for writing bytes  3. write_arrays(file, {"metadata": np.array(text), **arrays})
         4. file.flush(), os.fsync(file.fileno())  5. os.replace  6. whatever happens, no temporary file stays behind
     EXAMPLE:
+        >>> import tempfile
         >>> path = f"{tempfile.mkdtemp()}/run.npz"
         >>> save_checkpoint(path, {"w": np.arange(3)}, {"epoch": 7})
         >>> load_checkpoint(path)
         ({'w': array([0, 1, 2])}, {'epoch': 7})
+
     HINT: try: ... finally: Path(temporary).unlink(missing_ok=True). The file must be closed before it is renamed.
     """
     ### BEGIN SOLUTION
