@@ -533,6 +533,7 @@ def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     EXAMPLE:
         >>> broadcast_shape((8, 1, 6, 1), (7, 1, 5))
         (8, 7, 6, 5)
+
     HINT: a size of 0 is a size like any other: 1 against 0 gives 0, so `max` is a trap.
     """
     ### BEGIN SOLUTION
@@ -597,6 +598,7 @@ def matmul_loops(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     EXAMPLE:
         >>> matmul_loops(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
         array([[11.]], dtype=float32)
+
     HINT: `M, K = a.shape`
     """
     ### BEGIN SOLUTION
@@ -666,6 +668,7 @@ def matmul(a, b):
     EXAMPLE:
         >>> matmul(Tensor([[1, 2], [3, 4]]), Tensor([1, 1])).data
         array([3., 7.], dtype=float32)
+
     HINT: inside an operation `a` and `b` are arrays: `a.ndim`, `a.shape[-1]`. Name both shapes in the message.
     """
     ### BEGIN SOLUTION
@@ -754,6 +757,7 @@ def reduce_mean(x, axis=None, keepdims=False):
     EXAMPLE:
         >>> reduce_mean(Tensor([[1, 2, 3], [4, 5, 6]]), axis=1).data
         array([2., 5.], dtype=float32)
+
     HINT: the count is not always x.size.
     """
     ### BEGIN SOLUTION
@@ -806,6 +810,7 @@ def reduce_var(x, axis=None, keepdims=False):
     EXAMPLE:
         >>> reduce_var(Tensor([[1, 3], [2, 2]]), axis=1).data
         array([1., 0.], dtype=float32)
+
     HINT: the mean must broadcast against x, whatever `keepdims` says.
     """
     ### BEGIN SOLUTION
@@ -877,6 +882,7 @@ def infer_shape(count: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     EXAMPLE:
         >>> infer_shape(24, (2, -1, 3))
         (2, 4, 3)
+
     HINT: `prod` of an empty list is 1. Mind the division by a size of 0.
     """
     ### BEGIN SOLUTION
@@ -952,6 +958,7 @@ def cat_arrays(blocks: Sequence[np.ndarray], axis: int) -> np.ndarray:
     EXAMPLE:
         >>> cat_arrays([np.ones((1, 2)), np.zeros((2, 2))], axis=0).shape
         (3, 2)
+
     HINT: `result.swapaxes(0, axis)[start:stop]` is a view: writing into it writes into `result`.
     """
     ### BEGIN SOLUTION
@@ -1117,6 +1124,7 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     EXAMPLE:
         >>> squared_distances(Tensor([[0, 0]]), Tensor([[3, 4], [1, 0]])).data
         array([[25.,  1.]], dtype=float32)
+
     HINT: `keepdims=True` makes the column; (N, 1) - (N, M) + (M,) broadcasts to (N, M).
     """
     ### BEGIN SOLUTION

@@ -77,6 +77,7 @@ def merge_layers(w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> tuple[Tensor
         >>> weight, bias = merge_layers(Tensor([[2], [-1]]), Tensor([1, 0]), Tensor([[3, 1]]), Tensor([10]))
         >>> weight.data, bias.data
         (array([[5.]], dtype=float32), array([13.], dtype=float32))
+
     HINT: `@` multiplies a matrix with a vector too.
     """
     ### BEGIN SOLUTION
@@ -146,6 +147,7 @@ def relu(x):
     EXAMPLE:
         >>> relu(Tensor([-2.0, 0.0, 3.0])).data
         array([0., 0., 3.], dtype=float32)
+
     HINT: `np.max` folds an axis away; its elementwise sister takes two arguments.
     """
     ### BEGIN SOLUTION
@@ -220,6 +222,7 @@ def sigmoid(x):
     EXAMPLE:
         >>> sigmoid(Tensor([-1000.0, 0.0, 1000.0])).data.round(2)
         array([0. , 0.5, 1. ], dtype=float32)
+
     HINT: `e += 1` works on the array that is there; `e + 1` asks for a new one.
     """
     ### BEGIN SOLUTION
@@ -286,6 +289,7 @@ def tanh(x):
     EXAMPLE:
         >>> tanh(Tensor([-1000.0, 0.0, 1.0])).data.round(4)
         array([-1.    ,  0.    ,  0.7616], dtype=float32)
+
     HINT: try a formula first, if you like, and read what the test says.
     """
     ### BEGIN SOLUTION
@@ -358,6 +362,7 @@ def gelu(x):
     EXAMPLE:
         >>> gelu(Tensor([-1.0, 0.0, 1.0])).data.round(4)
         array([-0.1588,  0.    ,  0.8412], dtype=float32)
+
     HINT: x + c x^3 = (c x^2 + 1) x: start with `t = x * x`, then `t *= ...`, `t += 1`, and so on in place.
     """
     ### BEGIN SOLUTION
@@ -437,6 +442,7 @@ def softmax(x, axis=-1):
     EXAMPLE:
         >>> softmax(Tensor([1000.0, 1001.0, 1002.0])).data.round(2)
         array([0.09, 0.24, 0.67], dtype=float32)
+
     HINT: `keepdims=True` keeps (B, C) / (B, 1) broadcastable. `e /= total` needs no second array.
     """
     ### BEGIN SOLUTION

@@ -88,6 +88,7 @@ def linear(x, weight, bias=None):
     EXAMPLE:
         >>> linear(Tensor([[1, 2]]), Tensor([[1, 0], [0, 1], [1, -1]]), Tensor([10, 20, 30])).data
         array([[11., 22., 29.]], dtype=float32)
+
     HINT: inside an operation these are arrays. `x.reshape(-1, n)` flattens; `x.shape[:-1]` are the axes to restore.
     """
     ### BEGIN SOLUTION
@@ -331,6 +332,7 @@ def walk(module: Module, prefix: str = "", seen: set[int] | None = None) -> Iter
         >>> net.inner.w = Parameter([1, 2])
         >>> [path for path, part in walk(net)]
         ['inner', 'inner.w']
+
     HINT: `id(part)` is a number that tells objects apart; `isinstance(part, Parameter | Module)` picks both kinds.
     """
     ### BEGIN SOLUTION
@@ -449,6 +451,7 @@ def check_state(own: dict[str, tuple[int, ...]], given: dict[str, tuple[int, ...
         >>> check_state({"w": (2, 3)}, {"v": (2, 3)})
         Traceback (most recent call last):
         ValueError: the state does not fit the model: missing: w; unexpected: v
+
     HINT: `"; ".join(problems)` makes one sentence of a list.
     """
     ### BEGIN SOLUTION
@@ -567,6 +570,7 @@ class Linear(Module):
         >>> layer = Linear(3, 2)
         >>> layer.weight.shape, layer.bias.shape, layer(Tensor([[1, 2, 3]])).shape
         ((2, 3), (2,), (1, 2))
+
     HINT: `generator().uniform(low, high, size=...)`; pass the Tensors to `linear` by position.
     """
 
@@ -683,6 +687,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     EXAMPLE:
         >>> dropout(Tensor([1, 2, 3]), p=0.5, training=False).data
         array([1., 2., 3.], dtype=float32)
+
     HINT: `generator().random(x.shape, dtype=np.float32)` is uniform in [0, 1); `np.float32(...)` keeps the product in float32.
     """
     ### BEGIN SOLUTION

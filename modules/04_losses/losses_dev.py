@@ -110,6 +110,7 @@ def mse_loss(prediction, target):
     EXAMPLE:
         >>> mse_loss(Tensor([1, 2]), Tensor([1, 5])).item()
         4.5
+
     HINT: `target = check_target(target, prediction.shape)` does the refusing.
     """
     ### BEGIN SOLUTION
@@ -184,6 +185,7 @@ def log_softmax(x, axis=-1):
     EXAMPLE:
         >>> log_softmax(Tensor([0, -200])).data
         array([   0., -200.], dtype=float32)
+
     HINT: `np.maximum.reduce(x, axis=axis, keepdims=True)` and `np.add.reduce` are the max and the sum without their wrappers.
     """
     ### BEGIN SOLUTION
@@ -291,6 +293,7 @@ def cross_entropy_arrays(scores: np.ndarray, labels: np.ndarray) -> tuple[np.flo
         >>> loss, probabilities = cross_entropy_arrays(np.zeros((1, 2), np.float32), np.array([1]))
         >>> round(float(loss), 4), probabilities
         (0.6931, array([[0.5, 0.5]], dtype=float32))
+
     HINT: `np.exp(e, out=e)` and `e /= total` work inside an array that you own, without new memory.
     """
     ### BEGIN SOLUTION
@@ -486,6 +489,7 @@ def binary_cross_entropy(prediction, target):
     EXAMPLE:
         >>> round(binary_cross_entropy(Tensor([0.9, 0.0]), Tensor([1, 0])).item(), 4)
         0.0527
+
     HINT: inside `with np.errstate(divide="ignore"):` the logarithm of 0 is a silent -inf.
     """
     ### BEGIN SOLUTION
@@ -558,6 +562,7 @@ def binary_cross_entropy_with_logits(logits, target):
     EXAMPLE:
         >>> binary_cross_entropy_with_logits(Tensor([-200.0, 200.0]), Tensor([1, 1])).item()
         100.0
+
     HINT: np.maximum, np.log1p, np.exp, np.abs.
     """
     ### BEGIN SOLUTION

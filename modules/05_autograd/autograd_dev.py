@@ -228,6 +228,7 @@ def div_b(g, b, out):
     EXAMPLE:
         >>> mul_a(np.float32([1, 1]), b=np.float32([5, 7]))
         array([5., 7.], dtype=float32)
+
     HINT: g, a, b and out are arrays; everything here is element by element.
     """
     ### BEGIN SOLUTION
@@ -285,6 +286,7 @@ def unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
                [6.],
                [6.],
                [6.]])
+
     HINT: grad.ndim - len(shape) axes are missing. A size of 1 in *both* shapes was not stretched.
     """
     ### BEGIN SOLUTION
@@ -346,6 +348,7 @@ def matmul_grad_b(g: np.ndarray, a: np.ndarray) -> np.ndarray:
     EXAMPLE:
         >>> matmul_grad_b(np.ones((2, 4)), np.ones((2, 3))).shape
         (3, 4)
+
     HINT: `x.T` turns *all* axes around; for a batch use `x.swapaxes(-1, -2)`.
     """
     ### BEGIN SOLUTION
@@ -447,6 +450,7 @@ def reduce_max_x(g, x, out, axis, keepdims):
     EXAMPLE:
         >>> reduce_max_x(np.float32(6), np.float32([1, 5, 5]), np.float32(5), None, False)
         array([0., 3., 3.], dtype=float32)
+
     HINT: `out` must be restored too before it is compared with x. `count_reduced(input_shape, axis)` is the mean's count.
     """
     ### BEGIN SOLUTION
@@ -513,6 +517,7 @@ def tanh_x(g, out):
     EXAMPLE:
         >>> relu_x(np.float32([5, 5]), np.float32([0, 3]))
         array([0., 5.], dtype=float32)
+
     HINT: a comparison gives booleans, and a float32 array times booleans stays float32.
     """
     ### BEGIN SOLUTION
@@ -570,6 +575,7 @@ def log_softmax_x(g, out, axis):
     EXAMPLE:
         >>> softmax_x(np.float32([1, 1]), np.float32([0.5, 0.5]), -1)
         array([0., 0.], dtype=float32)
+
     HINT: softmax is np.exp(out) in the second rule.
     """
     ### BEGIN SOLUTION
@@ -626,6 +632,7 @@ def linear_weight(g, x):
     EXAMPLE:
         >>> linear_weight(np.ones((5, 2)), np.ones((5, 3))).shape
         (2, 3)
+
     HINT: reshape(-1, n) flattens. `(x.T @ g).T` equals `g.T @ x` and lies in memory as Linear's weight does: the update is faster.
     """
     ### BEGIN SOLUTION
@@ -671,6 +678,7 @@ def cross_entropy_logits(g, saved, target, input_shape):
     EXAMPLE:
         >>> cross_entropy_logits(np.float32(1), np.float32([[0.25, 0.75]]), [1], (1, 2))
         array([[ 0.25, -0.25]], dtype=float32)
+
     HINT: p[np.arange(N), labels] picks one number per row; labels must be integers: np.asarray(target).astype(int)
     """
     ### BEGIN SOLUTION
@@ -1109,6 +1117,7 @@ def topological_order(root: Node) -> list[Node]:
         >>> x = Tensor(2.0, requires_grad=True)
         >>> topological_order((x.exp() * 3)._grad_fn)
         [<mul>, <exp>]
+
     HINT: mark a node as seen when you *push* it, or a shared node gets in twice.
     """
     ### BEGIN SOLUTION
@@ -1173,6 +1182,7 @@ def accumulate(target: Any, grad: np.ndarray) -> None:
         >>> w = Tensor([1.0], requires_grad=True)
         >>> accumulate(w, np.float32([2])); accumulate(w, np.float32([3])); w.grad
         array([5.], dtype=float32)
+
     HINT: `a += b` writes into the array a; `a = a + b` makes a new one. Which of them is safe here?
     """
     ### BEGIN SOLUTION
@@ -1256,6 +1266,7 @@ def backward(tensor: Tensor, grad: Any = None) -> None:
         >>> backward(x * x + x)
         >>> x.grad
         array(7., dtype=float32)
+
     HINT: `for target, shape, rule, kept in node.edges`, and `fit(rule(node.grad, *kept), node.grad, shape, target)`
     """
     ### BEGIN SOLUTION
@@ -1335,6 +1346,7 @@ def numerical_gradient(function: Callable, x: np.ndarray, eps: float = 1e-6) -> 
     EXAMPLE:
         >>> numerical_gradient(lambda x: (x**3).sum(), np.array([1.0, 2.0])).round(4)
         array([ 3., 12.])
+
     HINT: keep `old = x[i]` before you touch it.
     """
     ### BEGIN SOLUTION

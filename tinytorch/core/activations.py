@@ -45,6 +45,7 @@ def relu(x):
     EXAMPLE:
         >>> relu(Tensor([-2.0, 0.0, 3.0])).data
         array([0., 0., 3.], dtype=float32)
+
     HINT: `np.max` folds an axis away; its elementwise sister takes two arguments.
     """
     return np.maximum(x, 0)
@@ -66,6 +67,7 @@ def sigmoid(x):
     EXAMPLE:
         >>> sigmoid(Tensor([-1000.0, 0.0, 1000.0])).data.round(2)
         array([0. , 0.5, 1. ], dtype=float32)
+
     HINT: `e += 1` works on the array that is there; `e + 1` asks for a new one.
     """
     e = np.exp(np.minimum(-x, 87))  # at most e^87 = 6e37, which a float32 still holds
@@ -89,6 +91,7 @@ def tanh(x):
     EXAMPLE:
         >>> tanh(Tensor([-1000.0, 0.0, 1.0])).data.round(4)
         array([-1.    ,  0.    ,  0.7616], dtype=float32)
+
     HINT: try a formula first, if you like, and read what the test says.
     """
     return np.tanh(x)
@@ -115,6 +118,7 @@ def gelu(x):
     EXAMPLE:
         >>> gelu(Tensor([-1.0, 0.0, 1.0])).data.round(4)
         array([-0.1588,  0.    ,  0.8412], dtype=float32)
+
     HINT: x + c x^3 = (c x^2 + 1) x: start with `t = x * x`, then `t *= ...`, `t += 1`, and so on in place.
     """
     t = x * x  # becomes sqrt(2/pi) * (x + 0.044715 x^3), one step at a time, in the same memory
@@ -146,6 +150,7 @@ def softmax(x, axis=-1):
     EXAMPLE:
         >>> softmax(Tensor([1000.0, 1001.0, 1002.0])).data.round(2)
         array([0.09, 0.24, 0.67], dtype=float32)
+
     HINT: `keepdims=True` keeps (B, C) / (B, 1) broadcastable. `e /= total` needs no second array.
     """
     shifted = x - x.max(axis=axis, keepdims=True)  # (..., C, ...) - (..., 1, ...): the largest entry is 0

@@ -238,6 +238,7 @@ def div_b(g, b, out):
     EXAMPLE:
         >>> mul_a(np.float32([1, 1]), b=np.float32([5, 7]))
         array([5., 7.], dtype=float32)
+
     HINT: g, a, b and out are arrays; everything here is element by element.
     """
     return -g * out / b
@@ -262,6 +263,7 @@ def unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
                [6.],
                [6.],
                [6.]])
+
     HINT: grad.ndim - len(shape) axes are missing. A size of 1 in *both* shapes was not stretched.
     """
     missing = grad.ndim - len(shape)
@@ -285,6 +287,7 @@ def matmul_grad_b(g: np.ndarray, a: np.ndarray) -> np.ndarray:
     EXAMPLE:
         >>> matmul_grad_b(np.ones((2, 4)), np.ones((2, 3))).shape
         (3, 4)
+
     HINT: `x.T` turns *all* axes around; for a batch use `x.swapaxes(-1, -2)`.
     """
     return a.swapaxes(-1, -2) @ g  # (..., K, M) @ (..., M, N) -> (..., K, N)
@@ -349,6 +352,7 @@ def reduce_max_x(g, x, out, axis, keepdims):
     EXAMPLE:
         >>> reduce_max_x(np.float32(6), np.float32([1, 5, 5]), np.float32(5), None, False)
         array([0., 3., 3.], dtype=float32)
+
     HINT: `out` must be restored too before it is compared with x. `count_reduced(input_shape, axis)` is the mean's count.
     """
     winners = x == restore(np.asarray(out), x.shape, axis, keepdims)
@@ -378,6 +382,7 @@ def tanh_x(g, out):
     EXAMPLE:
         >>> relu_x(np.float32([5, 5]), np.float32([0, 3]))
         array([0., 5.], dtype=float32)
+
     HINT: a comparison gives booleans, and a float32 array times booleans stays float32.
     """
     return g * (1 - out * out)
@@ -399,6 +404,7 @@ def log_softmax_x(g, out, axis):
     EXAMPLE:
         >>> softmax_x(np.float32([1, 1]), np.float32([0.5, 0.5]), -1)
         array([0., 0.], dtype=float32)
+
     HINT: softmax is np.exp(out) in the second rule.
     """
     return g - np.exp(out) * g.sum(axis=axis, keepdims=True)
@@ -420,6 +426,7 @@ def linear_weight(g, x):
     EXAMPLE:
         >>> linear_weight(np.ones((5, 2)), np.ones((5, 3))).shape
         (2, 3)
+
     HINT: reshape(-1, n) flattens. `(x.T @ g).T` equals `g.T @ x` and lies in memory as Linear's weight does: the update is faster.
     """
     rows_g, rows_x = g.reshape(-1, g.shape[-1]), x.reshape(-1, x.shape[-1])  # (N, out), (N, in)
@@ -445,6 +452,7 @@ def cross_entropy_logits(g, saved, target, input_shape):
     EXAMPLE:
         >>> cross_entropy_logits(np.float32(1), np.float32([[0.25, 0.75]]), [1], (1, 2))
         array([[ 0.25, -0.25]], dtype=float32)
+
     HINT: p[np.arange(N), labels] picks one number per row; labels must be integers: np.asarray(target).astype(int)
     """
     labels = np.asarray(target).astype(np.intp).reshape(-1)
@@ -813,6 +821,7 @@ def topological_order(root: Node) -> list[Node]:
         >>> x = Tensor(2.0, requires_grad=True)
         >>> topological_order((x.exp() * 3)._grad_fn)
         [<mul>, <exp>]
+
     HINT: mark a node as seen when you *push* it, or a shared node gets in twice.
     """
     seen, stack = {root}, [root]
@@ -838,6 +847,7 @@ def accumulate(target: Any, grad: np.ndarray) -> None:
         >>> w = Tensor([1.0], requires_grad=True)
         >>> accumulate(w, np.float32([2])); accumulate(w, np.float32([3])); w.grad
         array([5.], dtype=float32)
+
     HINT: `a += b` writes into the array a; `a = a + b` makes a new one. Which of them is safe here?
     """
     target.grad = grad if target.grad is None else target.grad + grad
@@ -886,6 +896,7 @@ def backward(tensor: Tensor, grad: Any = None) -> None:
         >>> backward(x * x + x)
         >>> x.grad
         array(7., dtype=float32)
+
     HINT: `for target, shape, rule, kept in node.edges`, and `fit(rule(node.grad, *kept), node.grad, shape, target)`
     """
     seed = seed_gradient(tensor, grad)
@@ -919,6 +930,7 @@ def numerical_gradient(function: Callable, x: np.ndarray, eps: float = 1e-6) -> 
     EXAMPLE:
         >>> numerical_gradient(lambda x: (x**3).sum(), np.array([1.0, 2.0])).round(4)
         array([ 3., 12.])
+
     HINT: keep `old = x[i]` before you touch it.
     """
     slope = np.zeros(x.shape)

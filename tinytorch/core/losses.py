@@ -77,6 +77,7 @@ def mse_loss(prediction, target):
     EXAMPLE:
         >>> mse_loss(Tensor([1, 2]), Tensor([1, 5])).item()
         4.5
+
     HINT: `target = check_target(target, prediction.shape)` does the refusing.
     """
     target = check_target(target, prediction.shape)
@@ -101,6 +102,7 @@ def log_softmax(x, axis=-1):
     EXAMPLE:
         >>> log_softmax(Tensor([0, -200])).data
         array([   0., -200.], dtype=float32)
+
     HINT: `np.maximum.reduce(x, axis=axis, keepdims=True)` and `np.add.reduce` are the max and the sum without their wrappers.
     """
     shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True)  # (..., C, ...), largest entry 0
@@ -162,6 +164,7 @@ def cross_entropy_arrays(scores: np.ndarray, labels: np.ndarray) -> tuple[np.flo
         >>> loss, probabilities = cross_entropy_arrays(np.zeros((1, 2), np.float32), np.array([1]))
         >>> round(float(loss), 4), probabilities
         (0.6931, array([[0.5, 0.5]], dtype=float32))
+
     HINT: `np.exp(e, out=e)` and `e /= total` work inside an array that you own, without new memory.
     """
     N = len(labels)
@@ -234,6 +237,7 @@ def binary_cross_entropy(prediction, target):
     EXAMPLE:
         >>> round(binary_cross_entropy(Tensor([0.9, 0.0]), Tensor([1, 0])).item(), 4)
         0.0527
+
     HINT: inside `with np.errstate(divide="ignore"):` the logarithm of 0 is a silent -inf.
     """
     target = check_target(target, prediction.shape)
@@ -265,6 +269,7 @@ def binary_cross_entropy_with_logits(logits, target):
     EXAMPLE:
         >>> binary_cross_entropy_with_logits(Tensor([-200.0, 200.0]), Tensor([1, 1])).item()
         100.0
+
     HINT: np.maximum, np.log1p, np.exp, np.abs.
     """
     target = check_target(target, logits.shape)
