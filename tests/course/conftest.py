@@ -3,11 +3,13 @@
 import importlib.util
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from tito.course import Course
+from tito.grading.runner import SubprocessRunner
 
 
 def _load(name):
@@ -43,3 +45,10 @@ def course(released_once, tmp_path) -> Course:
 def real_course(tmp_path_factory):
     """`real_course[module]` is a `RealModule`."""
     return real.RealCourse(tmp_path_factory.mktemp("real"))
+
+
+@pytest.fixture(scope="session")
+def runner():
+    """A `Runner` that is quick where the system can fork."""
+    with warm.WarmRunner() if sys.platform == "linux" else nullcontext(SubprocessRunner()) as runner:
+        yield runner

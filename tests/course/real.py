@@ -6,16 +6,28 @@ from pathlib import Path
 
 import nbformat
 from nbformat.notebooknode import NotebookNode
+from nbgrader.apps import NbGraderAPI
 
 from tito.build import build
 from tito.course import Course
+from tito.grading.gradebook import open_gradebook
 from tito.grading.skeleton import Skeleton, defined_names, load_skeleton
 from tito.grading.stack import build_stack
 from tito.registry import Module
-from tito.release import release_modules
+from tito.release import nbgrader_config
 
 REPOSITORY = Course(Path(__file__).parents[2])
-COPIED = ("modules", "datasets", "pyproject.toml", "nbgrader_config.py")
+COPIED = (
+    "modules",
+    "tests",
+    "milestones",
+    "datasets",
+    "requirements",
+    "pyproject.toml",
+    "nbgrader_config.py",
+    "LICENSE",
+)
+UNCOPIED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
 
 
 class RealCourse:
@@ -24,8 +36,11 @@ class RealCourse:
     def __init__(self, root: Path) -> None:
         self.course, self._modules = Course(root), {}
         for name in COPIED:
-            copy = shutil.copytree if (REPOSITORY.root / name).is_dir() else shutil.copyfile
-            copy(REPOSITORY.root / name, root / name)
+            path = REPOSITORY.root / name
+            if path.is_dir():
+                shutil.copytree(path, root / name, ignore=UNCOPIED)
+            else:
+                shutil.copyfile(path, root / name)
 
     def __getitem__(self, module: Module) -> "RealModule":
         return self._modules.setdefault(module.folder, RealModule(self.course, module))
@@ -44,9 +59,12 @@ class RealModule:
 
     @cached_property
     def release(self) -> Path:
-        """The notebook that students receive."""
+        """The notebook that students receive; one that gives something away is made too (`test_real_release.py`)."""
         name = self.source.name
-        release_modules(self.course, [self.module])
+        with open_gradebook(self.course):
+            pass  # creates the database, faster than nbgrader does by itself
+        result = NbGraderAPI(config=nbgrader_config(self.course)).generate_assignment(self.module.folder, force=True)
+        assert result["success"], result["log"]
         return self.course.release / self.module.folder / name
 
     @cached_property

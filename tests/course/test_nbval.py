@@ -1,6 +1,6 @@
-"""nbval: a notebook that is run twice prints the same twice.
+"""nbval: a notebook prints the same in a Jupyter kernel as it printed where grading runs it.
 
-Measurements differ from run to run by nature. They are left out here (`nbval-skip`); `test_validate.py` runs them.
+Measurements differ from run to run by nature. They are left out here (`nbval-skip`); `test_round_trip.py` runs them.
 """
 
 import os
@@ -9,29 +9,45 @@ import sys
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from real import is_measurement, read
 
+from tito.grading.runner import Limits
 from tito.registry import MODULES
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
-def test_a_second_run_prints_the_same(module, real_course, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(real_course[module].stack))
-    monkeypatch.setenv("PYTEST_ADDOPTS", "")
+def test_a_second_run_prints_the_same(module, real_course, runner, tmp_path):
+    stack = real_course[module].stack
     notebook = read(real_course[module].source)
     for cell in notebook.cells:
         if is_measurement(cell):
-            cell.metadata["tags"] = ["nbval-skip", "skip-execution"]
-    NotebookClient(
-        notebook, timeout=60, record_timing=False, skip_cells_with_tag="skip-execution", kernel_name="python3"
-    ).execute(cwd=tmp_path)
+            cell.source, cell.metadata["tags"] = "", ["nbval-skip"]
     path = tmp_path / f"{module.name}.ipynb"
-    nbformat.write(notebook, path)
-    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q", "-p", "no:cacheprovider"]
+    nbformat.write(runner.run(notebook, stack, Limits()).notebook, path)
+    options = [
+        "-p",
+        "nbval.plugin",
+        "--nbval",
+        "--nbval-current-env",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+    ]
+    settings = {
+        "PYTHONPATH": str(stack),
+        "PYTEST_ADDOPTS": "",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     done = subprocess.run(
-        [*command, "--rootdir", str(tmp_path), str(path)], cwd=tmp_path, env=os.environ, capture_output=True, text=True
+        [sys.executable, "-m", "pytest", *options, str(path)],
+        cwd=tmp_path,
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    code = sum(cell.cell_type == "code" and not is_measurement(cell) for cell in notebook.cells)
+    code = sum(cell.cell_type == "code" and not is_measurement(cell) for cell in read(path).cells if cell.source)
     assert f"{code} passed" in done.stdout

@@ -1,26 +1,21 @@
 """For every module: the solution gets full points, a blank notebook none, each misconception loses what it should.
 
 Everything passes the normaliser and is scored by nbgrader. The solution and the blank notebook take the whole way of
-`tito grade`, gradebook included. The many variants share a warm process (`warm.py`) and leave the measurements out,
-which earn no points: some tenths of a second each instead of two to five seconds.
+`tito grade`, measurements and gradebook included. The many variants share a warm process (`warm.py`) and leave the
+measurements out, which earn no points: some tenths of a second each instead of two to five seconds.
 """
-
-import shutil
-import sys
-from contextlib import nullcontext
 
 import pytest
 from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import determine_grade
 from real import REPOSITORY, is_answer, is_measurement, is_test, read
-from warm import WarmRunner
 
 from tito.grading.feedback import HIDDEN_LINE, public_notebook
 from tito.grading.grade import grade_module
 from tito.grading.gradebook import open_gradebook
 from tito.grading.normalise import normalise
 from tito.grading.reading import parse_submission
-from tito.grading.runner import Limits, SubprocessRunner
+from tito.grading.runner import Limits
 from tito.registry import MODULES, find_module
 from tito.release import nbgrader_config
 from tito.variants import alternatives, misconceptions, read_variant, variant_paths
@@ -37,12 +32,6 @@ def every(kind):
 
 
 every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
-
-
-@pytest.fixture(scope="module")
-def runner():
-    with WarmRunner() if sys.platform == "linux" else nullcontext(SubprocessRunner()) as runner:
-        yield runner
 
 
 @pytest.fixture
@@ -67,16 +56,12 @@ def lost(notebook):
     return {name for name, (score, most) in scores.items() if score < most}
 
 
-def messages(notebook):
-    """What stands under each test cell that failed."""
-    found = {}
-    for cell in notebook.cells:
-        if is_test(cell):
-            errors = ["\n".join(output.traceback) for output in cell.outputs if output.output_type == "error"]
-            warnings = [output.text for output in cell.outputs if output.get("name") == "stderr"]
-            if errors or warnings:
-                found[cell.id] = "\n".join(errors + warnings).strip()
-    return found
+def message(cell):
+    """The errors and warnings under a cell."""
+    outputs = cell.get("outputs", [])
+    errors = ["\n".join(output.traceback) for output in outputs if output.output_type == "error"]
+    warnings = [output.text for output in outputs if output.get("name") == "stderr"]
+    return "\n".join(errors + warnings).strip()
 
 
 def grades(course, module, student):
@@ -93,6 +78,8 @@ def test_solution_gets_full_points_and_blank_none(module, real_course):
     real.hand_in("blank", {})
     for entry in grade_module(real.course, module, jobs=2):
         assert (entry.status, entry.notes) == ("graded", ()), entry.student
+    solved = read(real.course.autograded / "solved" / module.folder / real.source.name)
+    assert {cell.id: message(cell) for cell in solved.cells if message(cell)} == {}
     for name, (points, possible, waits) in grades(real.course, module, "solved").items():
         assert (points, waits) in [(possible, False), (None, True)], name
     assert {points for points, _, _ in grades(real.course, module, "blank").values()} == {0}
@@ -105,7 +92,8 @@ def test_misconception_loses_its_tests_and_is_answered(module, path, run, real_c
     variant = read_variant(path)
     notebook = run(module, variant.answers)
     real = real_course[module]
-    said = messages(public_notebook(notebook, read(real.source), read(real.release)))  # what the student sees
+    seen = public_notebook(notebook, read(real.source), read(real.release))  # by the student
+    said = {cell.id: message(cell) for cell in seen.cells if is_test(cell) and message(cell)}
     shown = "\n".join(f"-- {name}: {text}" for name, text in said.items())
     assert lost(notebook) == variant.loses, shown
     assert any(variant.says in text for text in said.values()), f"nothing says '{variant.says}':\n{shown}"
@@ -117,7 +105,7 @@ def test_misconception_loses_its_tests_and_is_answered(module, path, run, real_c
 @every("alternatives")
 def test_alternative_gets_full_points(module, path, run):
     notebook = run(module, read_variant(path).answers)
-    assert lost(notebook) == set(), messages(notebook)
+    assert lost(notebook) == set(), "\n".join(message(cell) for cell in notebook.cells)
 
 
 @every_module
@@ -135,20 +123,18 @@ def test_same_points_as_nbgrader(module, real_course, monkeypatch):
     """Stock `nbgrader autograde` and `tito grade` agree."""
     real = real_course[module]
     half = dict(list(real.solution.items())[: len(real.solution) // 2])
-    class_of_three = {"solved": real.solution, "half": half, "blank": {}}
-    for student, texts in class_of_three.items():
-        real.hand_in(student, texts)
-    list(grade_module(real.course, module, jobs=2))
-    ours = {student: grades(real.course, module, student) for student in class_of_three}
-    shutil.rmtree(real.course.autograded)
-    with open_gradebook(real.course) as book:
-        for student in class_of_three:
-            book.remove_submission(module.folder, student)
+    texts = {"solved": real.solution, "half": half, "blank": {}}
+    for student, answers in texts.items():
+        real.hand_in(student, answers)
+        real.hand_in(f"{student}-stock", answers)
+    for student in texts:
+        list(grade_module(real.course, module, student))
+    ours = {student: grades(real.course, module, student) for student in texts}
 
     monkeypatch.setenv("PYTHONPATH", str(real.stack))
     api = NbGraderAPI(config=nbgrader_config(real.course))
-    for student in class_of_three:
-        result = api.autograde(module.folder, student, create=True)
-        assert result["success"], result
-    assert {student: grades(real.course, module, student) for student in class_of_three} == ours
+    for student in texts:
+        result = api.autograde(module.folder, f"{student}-stock", create=True)
+        assert result["success"], result["log"]
+    assert {student: grades(real.course, module, f"{student}-stock") for student in texts} == ours
     assert 0 < sum(points or 0 for points, _, _ in ours["half"].values()) < module.points

@@ -29,7 +29,7 @@ sys.exit(runner.failures > 0)
 every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def type_in(real_course):
     """Run a command in the folder of a module's source, with only the modules before it exported."""
 
@@ -40,6 +40,7 @@ def type_in(real_course):
             "OPENBLAS_NUM_THREADS": "1",
             "PATH": os.pathsep.join([str(PROGRAMS), os.environ["PATH"]]),
             "PYTEST_ADDOPTS": "",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "PYTHONPATH": str(stack or real.stack),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
@@ -61,7 +62,7 @@ def test_script(module, type_in):
 
 @every_module
 def test_pytest(module, type_in):
-    done = type_in(module, sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", f"{module.name}_dev.py")
+    done = type_in(module, "pytest", "-v", "-p", "no:cacheprovider", f"{module.name}_dev.py")
     assert "warning" not in done.stdout.splitlines()[-1]
     assert "test_module PASSED" in done.stdout
 
@@ -75,23 +76,27 @@ def test_import_is_silent(module, type_in):
     assert (done.stdout, done.stderr) == ("", "")
 
 
+@pytest.fixture(scope="module")
+def by_jupytext(real_course, type_in):
+    """The folder of the course after `jupytext --to notebook` on every source (one command: it starts slowly)."""
+    root = real_course.course.root
+    type_in(MODULES[0], "jupytext", "--to", "notebook", *(str(root / module.source) for module in MODULES))
+    return root
+
+
 @every_module
-def test_jupytext_makes_the_notebook_that_tito_builds(module, type_in, real_course, tmp_path):
+def test_jupytext_makes_the_notebook_that_tito_builds(module, by_jupytext, real_course):
     """So what `test_validate.py` finds of the one holds for the other."""
-    path = tmp_path / f"{module.name}_dev.ipynb"
-    type_in(module, "jupytext", "--to", "notebook", f"{module.name}_dev.py", "--output", str(path))
-    by_jupytext, by_tito = (
+    theirs, ours = (
         [(cell.cell_type, cell.source, cell.metadata.get("nbgrader")) for cell in read(notebook).cells]
-        for notebook in (path, real_course[module].source)
+        for notebook in ((by_jupytext / module.source).with_suffix(".ipynb"), real_course[module].source)
     )
-    assert by_jupytext == by_tito
+    assert theirs == ours
 
 
-def test_nbgrader_validates_what_jupytext_makes(type_in, tmp_path):
+def test_nbgrader_validates_what_jupytext_makes(by_jupytext, type_in):
     module = MODULES[0]
-    path = tmp_path / f"{module.name}_dev.ipynb"
-    type_in(module, "jupytext", "--to", "notebook", f"{module.name}_dev.py", "--output", str(path))
-    done = type_in(module, "nbgrader", "validate", str(path))
+    done = type_in(module, "nbgrader", "validate", f"{module.name}_dev.ipynb")
     assert "Success! Your notebook passes all the tests." in done.stdout
 
 

@@ -65,7 +65,9 @@ class WarmRunner:
                     break
                 started = message.get("start", started)
                 if "done" in message:
-                    notebook.cells[message["done"]].outputs = [from_dict(output) for output in message["outputs"]]
+                    cell = notebook.cells[message["done"]]
+                    cell.outputs = [from_dict(output) for output in message["outputs"]]
+                    cell.execution_count = message["count"]
         if message["ended"]:
             raise RuntimeError(f"cell {notebook.cells[started].id} ended the process (status {message['ended']})")
         return Execution(notebook, "graded", ())
