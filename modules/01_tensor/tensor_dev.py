@@ -175,7 +175,7 @@ def wrap(array: Any) -> "Tensor":
         array = np.asarray(array, dtype=np.float32)
     out = _new(Tensor)
     out._data = array
-    out.grad = None
+    out._grad = None
     out.requires_grad = False
     out._grad_fn = None
     return out
@@ -198,12 +198,12 @@ class Tensor:
         ((2, 2), 100.0)
     """
 
-    __slots__ = ("__weakref__", "_data", "_grad_fn", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "_data", "_grad", "_grad_fn", "requires_grad")
     __array_ufunc__ = None  # array * Tensor asks Tensor.__rmul__ instead of looping over the elements
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self._data = as_array(data)
-        self.grad: np.ndarray | None = None
+        self._grad: np.ndarray | None = None
         self.requires_grad = requires_grad
         self._grad_fn: Any = None
 
@@ -272,6 +272,15 @@ class Tensor:
         return f"Tensor({numbers}{shape}{', requires_grad=True' if self.requires_grad else ''})"
 
     # Gradients: given now, alive from module 05 on
+
+    @property
+    def grad(self) -> np.ndarray | None:
+        """The gradient that `backward` left here, an array of the same shape, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        self._grad = value if value is None or type(value) is np.ndarray else np.asarray(value, dtype=np.float32)
 
     def backward(self, grad: Any = None) -> None:
         """Compute the gradient of this Tensor with respect to every Tensor that it was computed from."""

@@ -249,6 +249,14 @@ class TestBackward:
 
 
 class TestGradientsAreNotShared:
+    def test_a_number_used_twice_gets_an_array(self):
+        x = Tensor(3.0, requires_grad=True)
+        (x * x + x).backward()
+        assert type(x.grad) is np.ndarray
+        assert x.grad.shape == ()
+        assert x.grad.dtype == np.float32
+        assert x.grad == 7
+
     def test_two_leaves_of_one_sum(self):
         a, b = Tensor([1.0, 2.0], requires_grad=True), Tensor([3.0, 4.0], requires_grad=True)
         seed = np.array([5.0, 6.0], dtype=np.float32)
