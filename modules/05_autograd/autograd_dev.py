@@ -1299,7 +1299,7 @@ def test_unit_backward():
     e = y.exp()
     (e * e + e).sum().backward()
     expected = 2 * np.exp([2.0, 4.0]) + np.exp([1.0, 2.0])
-    check_close(y.grad, expected, call="y.grad of (e * e + e).sum(), e = y.exp()", likely="a shared node must wait for all its consumers")
+    check_close(y.grad, expected, call="y.grad for the sum of e * e + e, where e is exp(y)", likely="a shared node must wait for all its consumers")
     y.backward(np.float32([1, 1]))
     check_close(y.grad, expected + 1, call="y.backward(ones) on a Tensor that no operation made", likely="accumulate on the tensor itself")
     check_raises(RuntimeError, (y * 2).backward, call="backward() on shape (2,)", mentions=["(2,)"])
