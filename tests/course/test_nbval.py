@@ -24,17 +24,7 @@ def test_a_second_run_prints_the_same(module, real_course, runner, tmp_path):
             cell.source, cell.metadata["tags"] = "", ["nbval-skip"]
     path = tmp_path / f"{module.name}.ipynb"
     nbformat.write(runner.run(notebook, stack, Limits()).notebook, path)
-    options = [
-        "-p",
-        "nbval.plugin",
-        "--nbval",
-        "--nbval-current-env",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        str(tmp_path),
-    ]
+    options = "-p nbval.plugin --nbval --nbval-current-env -q -p no:cacheprovider".split()
     settings = {
         "PYTHONPATH": str(stack),
         "PYTEST_ADDOPTS": "",
@@ -42,7 +32,7 @@ def test_a_second_run_prints_the_same(module, real_course, runner, tmp_path):
         "OPENBLAS_NUM_THREADS": "1",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, str(path)],
+        [sys.executable, "-m", "pytest", *options, "--rootdir", str(tmp_path), str(path)],
         cwd=tmp_path,
         env=os.environ | settings,
         capture_output=True,

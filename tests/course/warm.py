@@ -77,6 +77,7 @@ def serve() -> None:
     """Take jobs from standard input until it is closed."""
     import matplotlib.pyplot  # noqa: F401  (loaded once, for every fork)
     import numpy  # noqa: F401
+    import stack_data  # noqa: F401  (what IPython writes tracebacks with)
     import worker
 
     answers = os.fdopen(os.dup(1), "wb")
