@@ -24,7 +24,7 @@ def test_a_second_run_prints_the_same(module, real_course, runner, tmp_path):
             cell.source, cell.metadata["tags"] = "", ["nbval-skip"]
     path = tmp_path / f"{module.name}.ipynb"
     nbformat.write(runner.run(notebook, stack, Limits()).notebook, path)
-    options = "-p nbval.plugin --nbval --nbval-current-env -q -p no:cacheprovider".split()
+    options = ["-p", "nbval.plugin", "--nbval", "--nbval-current-env", "-q", "-p", "no:cacheprovider"]
     settings = {
         "PYTHONPATH": str(stack),
         "PYTEST_ADDOPTS": "",

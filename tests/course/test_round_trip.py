@@ -118,6 +118,7 @@ def test_there_are_variants_enough(module, real_course):
     assert len(misconceptions(REPOSITORY, module)) >= FEWEST_MISCONCEPTIONS
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # of nbgrader itself
 @pytest.mark.parametrize("module", [find_module("01"), find_module("05")], ids=lambda module: module.folder)
 def test_same_points_as_nbgrader(module, real_course, monkeypatch):
     """Stock `nbgrader autograde` and `tito grade` agree."""
