@@ -837,7 +837,7 @@ class Packed(Dataset):
 
 
 def analyze_prefetch():
-    """Milliseconds for an epoch of ten batches, with and without a thread that prepares the next ones: the best of 7."""
+    """Milliseconds for an epoch of ten batches, with and without a thread that prepares the next ones: the best of 3."""
     weight = np.eye(512, dtype=np.float32)
 
     def epoch(dataset, prefetch):
@@ -847,8 +847,8 @@ def analyze_prefetch():
 
     rows = TensorDataset(np.ones((640, 16_384), dtype=np.float32))
     for name, dataset in (("Python loop", PythonLoop()), ("unpacking", Packed()), ("gather", rows)):
-        data = bench(lambda d=dataset: deque(DataLoader(d, 64), maxlen=0), samples=7).low_ms
-        alone, ahead = (bench(epoch, dataset, prefetch, samples=7).low_ms for prefetch in (0, 2))
+        data = bench(lambda d=dataset: deque(DataLoader(d, 64), maxlen=0), samples=3).low_ms
+        alone, ahead = (bench(epoch, dataset, prefetch, samples=3).low_ms for prefetch in (0, 2))
         print(f"{name:12} data {data:5.0f} ms, model {alone - data:5.0f} ms, in turn {alone:5.0f} ms, with prefetch {ahead:5.0f} ms")
 
 
