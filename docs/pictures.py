@@ -17,7 +17,7 @@ from tito.course import Course
 from tito.files import write_atomic
 from tito.grading.report import grade_rows
 from tito.registry import find_module
-from tito.variants import read_variant
+from tito.sources.variants import read_variant
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tito.errors import CourseError
+from tito.registry import Module
 
 COURSE_NAME = "tinytorch"
+KIT_NAME = "tinytorch-kit"
 
 
 @dataclass(frozen=True)
@@ -13,6 +15,11 @@ class Course:
     """A checkout of the course (instructor) or an unzipped student kit; `root` holds `pyproject.toml`."""
 
     root: Path
+
+    @property
+    def is_kit(self) -> bool:
+        """Whether this is a student's kit: it has no teaching sources."""
+        return not self.modules.is_dir()
 
     @property
     def modules(self) -> Path:
@@ -55,9 +62,52 @@ class Course:
         return self.root / "gradebook.db"
 
     @property
+    def kit(self) -> Path:
+        """The student kit as a folder; its zip stands beside it."""
+        return self.root / "kit" / KIT_NAME
+
+    @property
     def state(self) -> Path:
         """tito's own working files: the grading journal, caches, logs."""
         return self.root / ".tito"
+
+    # One module's files
+
+    def teaching_source(self, module: Module) -> Path:
+        """The hand-written `_dev.py`."""
+        return self.root / module.source
+
+    def built(self, module: Module) -> Path:
+        """The notebook with solutions."""
+        return self.source / _notebook(module)
+
+    def released(self, module: Module) -> Path:
+        """The notebook as students receive it."""
+        return self.release / _notebook(module)
+
+    def work(self, module: Module) -> Path:
+        """The notebook in which the student of a kit writes."""
+        return self.root / "work" / _notebook(module)
+
+    def exported(self, module: Module) -> Path:
+        """The module's file in the package."""
+        return self.root / module.target
+
+    def tests(self, module: Module) -> Path:
+        """The folder with the module's tests, misconceptions and alternatives."""
+        return self.root / "tests" / module.folder
+
+    def submission(self, student: str, module: Module) -> Path:
+        """What a student handed in."""
+        return self.submitted / student / _notebook(module)
+
+    def graded(self, student: str, module: Module) -> Path:
+        """A submission after grading."""
+        return self.autograded / student / _notebook(module)
+
+    def feedback_page(self, student: str, module: Module) -> Path:
+        """What a student is told about a submission."""
+        return (self.feedback / student / _notebook(module)).with_suffix(".html")
 
 
 def find_course(start: Path | None = None) -> Course:
@@ -73,3 +123,8 @@ def find_course(start: Path | None = None) -> Course:
     raise CourseError(
         f"{here} is not inside a TinyTorch course or student kit.", "Change into the folder you cloned or unzipped."
     )
+
+
+def _notebook(module: Module) -> Path:
+    """Where nbgrader wants a module's notebook below any of its folders."""
+    return Path(module.folder, f"{module.name}.ipynb")

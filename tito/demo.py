@@ -12,7 +12,7 @@ from tito.course import Course
 from tito.errors import CourseError
 from tito.files import write_atomic
 from tito.registry import MODULES, Module
-from tito.release import release_modules
+from tito.release.notebooks import release_modules
 
 COPIED = ("modules", "datasets", "source", "nbgrader_config.py", "pyproject.toml")
 ENDLESS = "while True:\n    pass"
@@ -39,8 +39,8 @@ def hand_in(classroom: Course, module: Module) -> Path:
 
     ada solved everything, ben the first half, cleo nothing; dina's upload broke off, eli's first answer never ends.
     """
-    solved = (classroom.source / module.folder / f"{module.name}.ipynb").read_text(encoding="utf-8")
-    blank = (classroom.release / module.folder / f"{module.name}.ipynb").read_text(encoding="utf-8")
+    solved = classroom.built(module).read_text(encoding="utf-8")
+    blank = classroom.released(module).read_text(encoding="utf-8")
     submissions = {
         "ada": answer(blank, solved, share=1.0),
         "ben": answer(blank, solved, share=0.5),

@@ -122,14 +122,14 @@ def check_writable(course: Course) -> Check:
 
 def check_notebooks(course: Course) -> Iterator[Check]:
     """Are the notebooks in source/ built from the teaching sources as they are?"""
-    if not course.modules.is_dir():
+    if course.is_kit:
         return
-    from tito.build import notebook_path, notebook_text
+    from tito.sources.build import notebook_text
 
     stale = []
     try:
         for module in MODULES:
-            path = notebook_path(course, module)
+            path = course.built(module)
             if not path.is_file() or path.read_text(encoding="utf-8") != notebook_text(course, module):
                 stale.append(f"{module.number:02d}")
     except CourseError as error:
@@ -141,7 +141,7 @@ def check_notebooks(course: Course) -> Iterator[Check]:
 
 def check_package(course: Course) -> Check:
     """Is the package what its sources say?"""
-    from tito.export import drift, source_path
+    from tito.sources.export import drift, source_path
 
     there = [module for module in MODULES if source_path(course, module).is_file()]
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tito.course import Course
-from tito.grading.runner import SubprocessRunner
+from tito.engine.runner import SubprocessRunner
 
 
 def _load(name):
@@ -27,7 +27,7 @@ mini, real, warm = _load("mini"), _load("real"), _load("warm")
 @pytest.fixture(scope="session")
 def released_once(tmp_path_factory) -> Course:
     """Do not write into this one; take `course`."""
-    from tito.release import release_modules
+    from tito.release.notebooks import release_modules
 
     course = mini.make_sources(tmp_path_factory.mktemp("course"))
     release_modules(course, [mini.TENSOR_MODULE, mini.ACTIVATIONS_MODULE])

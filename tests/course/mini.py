@@ -7,9 +7,9 @@ from pathlib import Path
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
-from tito.build import build
 from tito.course import Course
 from tito.registry import Module, find_module
+from tito.sources.build import build
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -150,7 +150,7 @@ def make_sources(root: Path) -> Course:
 
 def released(course: Course, module: Module = TENSOR_MODULE) -> NotebookNode:
     """The notebook that students receive."""
-    return nbformat.read(course.release / module.folder / f"{module.name}.ipynb", as_version=4)
+    return nbformat.read(course.released(module), as_version=4)
 
 
 def answered(course: Course, answers: dict[str, str], module: Module = TENSOR_MODULE) -> NotebookNode:
@@ -164,7 +164,7 @@ def answered(course: Course, answers: dict[str, str], module: Module = TENSOR_MO
 
 def hand_in(course: Course, student: str, notebook: NotebookNode | str | bytes, module: Module = TENSOR_MODULE) -> Path:
     """Put a submission where `tito collect` would."""
-    path = course.submitted / student / module.folder / f"{module.name}.ipynb"
+    path = course.submission(student, module)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = nbformat.writes(notebook) if isinstance(notebook, NotebookNode) else notebook
     path.write_bytes(text.encode() if isinstance(text, str) else text)

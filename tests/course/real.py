@@ -8,13 +8,13 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 from nbgrader.apps import NbGraderAPI
 
-from tito.build import build
 from tito.course import Course
+from tito.engine.skeleton import Skeleton, defined_names, load_skeleton
 from tito.grading.gradebook import open_gradebook
-from tito.grading.skeleton import Skeleton, defined_names, load_skeleton
 from tito.grading.stack import build_stack
 from tito.registry import Module
-from tito.release import nbgrader_config
+from tito.release.notebooks import nbgrader_config
+from tito.sources.build import build
 
 REPOSITORY = Course(Path(__file__).parents[2])
 COPIED = (

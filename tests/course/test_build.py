@@ -7,10 +7,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tito.build import build, notebook_path
 from tito.course import Course
 from tito.errors import CourseError
 from tito.registry import Module
+from tito.sources.build import build
 
 SAMPLE = Path(__file__).with_name("sample_source.txt")
 ROW = Module(2, "activations", "core.activations", (1,), 10, 2, "a sample")
@@ -76,4 +76,4 @@ def test_two_cells_of_one_name_and_impossible_names_are_refused(sample):
     edit(sample, '"grade_id": "relu"', '"grade_id": "re lu"')
     with pytest.raises(CourseError, match="'re lu' cannot be a cell id"):
         build(sample, ROW)
-    assert not notebook_path(sample, ROW).exists()
+    assert not sample.built(ROW).exists()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tito.cells import read_cells
 from tito.errors import CourseError
+from tito.sources.cells import read_cells
 
 SAMPLE = Path(__file__).with_name("sample_source.txt")
 

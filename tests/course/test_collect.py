@@ -6,9 +6,9 @@ import zipfile
 import pytest
 
 from tito.course import Course
+from tito.engine.reading import MAX_BYTES, Unreadable, parse_submission
 from tito.errors import CourseError
 from tito.grading.collect import collect, identify
-from tito.grading.reading import MAX_BYTES, Unreadable, parse_submission
 
 
 @pytest.fixture

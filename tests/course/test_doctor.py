@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tito import doctor
-from tito.build import build
 from tito.course import Course
-from tito.export import export
 from tito.registry import Module
+from tito.sources.build import build
+from tito.sources.export import export
 
 SAMPLE = Path(__file__).with_name("sample_source.txt")
 ROW = Module(2, "activations", "core.activations", (), 10, 2, "a sample")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tito.cells import read_cells
 from tito.course import Course
 from tito.errors import CourseError
-from tito.export import drift, export, module_of
-from tito.package_file import package_file
 from tito.registry import MODULES, Module
+from tito.sources.cells import read_cells
+from tito.sources.export import drift, export, module_of
+from tito.sources.package_file import package_file
 
 SAMPLE = Path(__file__).with_name("sample_source.txt")
 ROW = Module(2, "activations", "core.activations", (1,), 10, 2, "a sample")

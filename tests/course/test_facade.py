@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tito.facade import facade_files
 from tito.registry import Module
+from tito.sources.facade import facade_files
 
 ROWS = (
     Module(1, "tensor", "core.tensor", (), 1, 1, "", {"": ("Tensor", "zeros")}),

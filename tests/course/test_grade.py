@@ -9,12 +9,12 @@ import pytest
 from mini import ACTIVATIONS_MODULE, GOOD, TENSOR_MODULE, answered, hand_in, released
 
 from tito.course import Course
+from tito.engine.runner import Limits
 from tito.errors import CourseError
 from tito.grading.grade import grade_module, require_submissions
 from tito.grading.gradebook import Score, open_gradebook, read_scores
 from tito.grading.report import csv_text, grade_rows
-from tito.grading.runner import Limits
-from tito.release import release_modules
+from tito.release.notebooks import release_modules
 
 NOISE = "#| export\nimport sys\ndef shift(x, by):\n    print('noise', file=sys.stderr)\n    return np.asarray(x) + by\n"
 
@@ -160,7 +160,7 @@ def test_same_scores_as_nbgrader(course):
     """Stock `nbgrader autograde` and `tito grade` agree on honest submissions."""
     from nbgrader.apps import NbGraderAPI
 
-    from tito.release import nbgrader_config
+    from tito.release.notebooks import nbgrader_config
 
     honest = ("solved", "half", "blank")
     for student in honest:

@@ -10,12 +10,12 @@ import pytest
 from mini import GOOD, TENSOR_MODULE, answered, hand_in
 
 from tito.course import Course
+from tito.engine.runner import Execution
 from tito.errors import CourseError
 from tito.grading import grade, gradebook, journal
 from tito.grading.grade import grade_module
 from tito.grading.gradebook import open_gradebook
 from tito.grading.journal import Journal, read_journal
-from tito.grading.runner import Execution
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
 

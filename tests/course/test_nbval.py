@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from real import is_measurement, read
 
-from tito.grading.runner import Limits
+from tito.engine.runner import Limits
 from tito.registry import MODULES
 
 

@@ -7,9 +7,9 @@ import nbformat
 import pytest
 from mini import GOOD, answered
 
-from tito.grading.normalise import normalise
-from tito.grading.reading import MAX_BYTES, Unreadable, parse_submission, read_bytes
-from tito.grading.skeleton import load_skeleton
+from tito.engine.normalise import normalise
+from tito.engine.reading import MAX_BYTES, Unreadable, parse_submission, read_bytes
+from tito.engine.skeleton import load_skeleton
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 """What students receive of the real course holds no answer."""
 
-from tito.kit import make_kit
-from tito.leaks import gather_secrets
 from tito.registry import MODULES
-from tito.release import check_public
+from tito.release.kit import make_kit
+from tito.release.leaks import gather_secrets
+from tito.release.notebooks import check_public
 
 
 def test_releases_and_kit_give_nothing_away(real_course):

@@ -10,9 +10,9 @@ from mini import ACTIVATIONS_MODULE, TENSOR_MODULE, make_sources, released
 
 from tito.errors import CourseError
 from tito.grading.gradebook import open_gradebook
-from tito.kit import kit_folder, make_kit
-from tito.leaks import find_leaks, gather_secrets, tidy
-from tito.release import release_modules
+from tito.release.kit import make_kit
+from tito.release.leaks import find_leaks, gather_secrets, tidy
+from tito.release.notebooks import release_modules
 
 MODULES = [TENSOR_MODULE, ACTIVATIONS_MODULE]
 MISCONCEPTION = '''"""A factor adds."""
@@ -83,7 +83,7 @@ def test_nbgraders_refusal_is_one_sentence(course):
 
 def test_the_kit_has_what_a_student_needs_and_no_answer(full_course):
     archive = make_kit(full_course)
-    kit = kit_folder(full_course)
+    kit = full_course.kit
     files = texts(kit)
     for name in (
         "README.md",
@@ -136,7 +136,7 @@ def test_leaks_are_found(full_course, text):
     (full_course.root / "milestones" / "1957" / "run.py").write_text(text)
     with pytest.raises(CourseError, match=r"^milestones/1957/run.py, line \d+, would give away"):
         make_kit(full_course)
-    assert not kit_folder(full_course).exists()
+    assert not full_course.kit.exists()
 
 
 def test_a_leak_keeps_the_previous_kit(full_course):
@@ -146,7 +146,7 @@ def test_a_leak_keeps_the_previous_kit(full_course):
     with pytest.raises(CourseError, match="cell 'test-scale' of 01_tensor"):
         make_kit(full_course)
     assert archive.read_bytes() == before
-    assert kit_folder(full_course).is_dir()
+    assert full_course.kit.is_dir()
 
 
 def test_a_leak_in_an_output_of_a_notebook(full_course):
@@ -179,7 +179,7 @@ def test_no_statement_of_a_solution_is_in_the_kit(full_course):
     """The same question asked another way: no solution statement of any length that is not public anyway."""
     make_kit(full_course)
     secret = {"product.astype(np.float32)", "moved.astype(np.float32)", "np.maximum(scale(x, 1), np.float32(0))"}
-    for path in kit_folder(full_course).rglob("*.py"):
+    for path in full_course.kit.rglob("*.py"):
         unparsed = {ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.expr)}
         assert not unparsed & secret, path
 

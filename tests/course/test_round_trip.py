@@ -10,15 +10,15 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import determine_grade
 from real import REPOSITORY, is_answer, is_measurement, is_test, read
 
+from tito.engine.normalise import normalise
+from tito.engine.reading import parse_submission
+from tito.engine.runner import Limits
 from tito.grading.feedback import HIDDEN_LINE, public_notebook
 from tito.grading.grade import grade_module
 from tito.grading.gradebook import open_gradebook
-from tito.grading.normalise import normalise
-from tito.grading.reading import parse_submission
-from tito.grading.runner import Limits
 from tito.registry import MODULES, find_module
-from tito.release import nbgrader_config
-from tito.variants import alternatives, misconceptions, read_variant, variant_paths
+from tito.release.notebooks import nbgrader_config
+from tito.sources.variants import alternatives, misconceptions, read_variant, variant_paths
 
 LONGEST_MESSAGE = 12  # lines
 FEWEST_MISCONCEPTIONS = 5

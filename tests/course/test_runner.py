@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from tito.grading.runner import Limits, SubprocessRunner
+from tito.engine.runner import Limits, SubprocessRunner
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from real import REPOSITORY, read
 
-from tito.cells import read_cells
-from tito.export import export
 from tito.registry import MODULES
-from tito.syntax import compile_plain, public_names
+from tito.sources.cells import read_cells
+from tito.sources.export import export
+from tito.sources.syntax import compile_plain, public_names
 
 PROGRAMS = Path(sys.executable).parent
 # doctest.testmod would leave out what another module's decorator has wrapped, which is every operation.

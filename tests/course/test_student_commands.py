@@ -14,10 +14,10 @@ from mini import GOOD, TENSOR_MODULE, answered, hand_in
 from tito.commands import collect, feedback, grade, release, report, student
 from tito.course import Course
 from tito.errors import CourseError
-from tito.kit import make_kit
+from tito.release.kit import make_kit
 from tito.student.check import MESSAGE_LINES, check, read_result
 from tito.student.status import progress
-from tito.student.work import start, work_path
+from tito.student.work import start
 
 ROOT = Path(__file__).parents[2]
 
@@ -211,6 +211,6 @@ def test_an_unknown_student(course, monkeypatch):
 
 
 def test_the_work_folder_is_where_export_looks(kit):
-    from tito.export import source_path
+    from tito.sources.export import source_path
 
-    assert source_path(kit, TENSOR_MODULE) == work_path(kit, TENSOR_MODULE)
+    assert source_path(kit, TENSOR_MODULE) == kit.work(TENSOR_MODULE)

@@ -5,7 +5,7 @@ import pytest
 from tito.course import Course
 from tito.errors import CourseError
 from tito.registry import find_module
-from tito.variants import alternatives, misconceptions, read_variant
+from tito.sources.variants import alternatives, misconceptions, read_variant
 
 TEXT = '''"""The size is the count."""
 # loses: test-mean, test-module-tensor

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from nbformat.notebooknode import NotebookNode, from_dict
 
-from tito.grading import runner
-from tito.grading.runner import Execution, Limits
+from tito.engine import runner
+from tito.engine.runner import Execution, Limits
 
 
 class WarmRunner:

@@ -10,7 +10,7 @@ import pytest
 
 from tito.course import Course
 from tito.errors import CourseError
-from tito.milestones import find_milestone, find_milestones, last_error, require_modules, run_milestone
+from tito.student.milestones import find_milestone, find_milestones, last_error, require_modules, run_milestone
 
 COURSE = Course(Path(__file__).parents[2])
 SEEDS = range(5)

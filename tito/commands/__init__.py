@@ -41,7 +41,7 @@ def written_modules(course: Course, words: Sequence[str] | None) -> list[Module]
         CourseError: a name is unknown, or no source is there at all.
     """
     from tito.errors import CourseError
-    from tito.export import source_path
+    from tito.sources.export import source_path
 
     if words:
         return chosen_modules(words)

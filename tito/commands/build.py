@@ -12,9 +12,9 @@ def register(app: typer.Typer) -> None:
 
 def build(modules: ModuleNames = None) -> None:
     """Turn teaching sources into the notebooks in source/."""
-    from tito.build import build as build_module
     from tito.console import out
     from tito.course import find_course
+    from tito.sources.build import build as build_module
 
     course = find_course()
     for module in written_modules(course, modules):

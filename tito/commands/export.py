@@ -36,8 +36,8 @@ def export(
 
 def _write(course: Course, words: list[str] | None, notebook: Path | None) -> None:
     from tito.console import out
-    from tito.export import export as export_modules
-    from tito.export import module_of
+    from tito.sources.export import export as export_modules
+    from tito.sources.export import module_of
 
     modules = [module_of(notebook)] if notebook and not words else written_modules(course, words)
     if notebook and len(modules) > 1:
@@ -51,9 +51,9 @@ def _write(course: Course, words: list[str] | None, notebook: Path | None) -> No
 
 def _check(course: Course, words: list[str] | None) -> None:
     from tito.console import err, out
-    from tito.export import drift
+    from tito.sources.export import drift
 
-    modules = chosen_modules(words) if words or course.modules.is_dir() else written_modules(course, None)
+    modules = chosen_modules(words) if words or not course.is_kit else written_modules(course, None)
     found = drift(course, modules)
     for difference in found.values():
         out().print(difference, markup=False)

@@ -20,7 +20,7 @@ def list_milestones() -> None:
     """Show the milestones and what each still needs."""
     from tito.console import out
     from tito.course import find_course
-    from tito.milestones import find_milestones
+    from tito.student.milestones import find_milestones
 
     course = find_course()
     for milestone in find_milestones(course):
@@ -38,7 +38,7 @@ def run(
     """Train a milestone's network on the package in this folder."""
     from tito.console import out
     from tito.course import find_course
-    from tito.milestones import find_milestone, run_milestone
+    from tito.student.milestones import find_milestone, run_milestone
 
     course = find_course()
     milestone = find_milestone(course, name)

@@ -13,21 +13,20 @@ def register(app: typer.Typer) -> None:
 
 def release(modules: ModuleNames = None) -> None:
     """Make the notebooks that students receive, and pack the student kit."""
-    from tito.build import notebook_path
     from tito.console import out
     from tito.course import find_course
-    from tito.kit import make_kit
-    from tito.release import release_modules
+    from tito.release.kit import make_kit
+    from tito.release.notebooks import release_modules
 
     course = find_course()
     chosen = chosen_modules(modules)
     if not modules:
-        chosen = [module for module in chosen if notebook_path(course, module).is_file()]
+        chosen = [module for module in chosen if course.built(module).is_file()]
         if not chosen:
             raise CourseError("No notebook has been built yet.", "Run 'tito build' first.")
     release_modules(course, chosen)
     for module in chosen:
-        out().print(f"released {course.release.name}/{module.folder}/{module.name}.ipynb")
+        out().print(f"released {course.released(module).relative_to(course.root).as_posix()}")
     archive = make_kit(course)
     out().print(
         f"packed {archive.relative_to(course.root).as_posix()} ({archive.stat().st_size / 1e6:.1f} MB), no answer in it"

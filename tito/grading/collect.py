@@ -19,9 +19,9 @@ from pathlib import Path, PurePosixPath
 from nbgrader.utils import parse_utc
 
 from tito.course import Course
+from tito.engine.reading import MAX_BYTES, REFUSED, Unreadable, read_bytes
 from tito.errors import CourseError
 from tito.files import write_atomic
-from tito.grading.reading import MAX_BYTES, REFUSED, Unreadable, read_bytes
 from tito.registry import MODULES, Module
 
 STUDENT = re.compile(r"\w[\w.@ -]{0,99}")
@@ -99,15 +99,15 @@ def identify(parts: tuple[str, ...], owner: str = "") -> tuple[str, Module] | No
 
 def _store(course: Course, student: str, module: Module, item: Item) -> bool:
     """Write the submission unless the one we have is as new; the time stamp comes last, so a kill is put right."""
-    folder = course.submitted / student / module.folder
-    stamp = folder / "timestamp.txt"
+    path = course.submission(student, module)
+    stamp = path.with_name("timestamp.txt")
     if stamp.is_file() and parse_utc(stamp.read_text(encoding="utf-8").strip()) >= item.time.replace(tzinfo=None):
         return False
     try:
         data = item.read()
     except Unreadable as reason:
         data = json.dumps({REFUSED: str(reason)}).encode()
-    write_atomic(folder / f"{module.name}.ipynb", data)
+    write_atomic(path, data)
     write_atomic(stamp, item.time.strftime("%Y-%m-%d %H:%M:%S.%f UTC"))
     return True
 

@@ -44,12 +44,12 @@ def write_feedback(course: Course, module: Module, student: str | None = None) -
     entries = [entry for entry in read_journal(course.state) if entry.module == module.folder]
     if not entries:
         return
-    released = nbformat.read(course.release / module.folder / f"{module.name}.ipynb", as_version=4)
-    full = nbformat.read(course.source / module.folder / f"{module.name}.ipynb", as_version=4)
+    released = nbformat.read(course.released(module), as_version=4)
+    full = nbformat.read(course.built(module), as_version=4)
     for entry in entries:
         if student not in (None, entry.student):
             continue
-        path = course.feedback / entry.student / module.folder / f"{module.name}.html"
+        path = course.feedback_page(entry.student, module)
         write_atomic(path, _page(course, module, entry, full, released))
         yield path
 

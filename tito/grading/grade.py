@@ -9,23 +9,24 @@ from pathlib import Path
 
 import nbformat
 
+from tito import engine
 from tito.course import Course
+from tito.engine.normalise import normalise
+from tito.engine.reading import Unreadable, parse_submission, read_bytes
+from tito.engine.runner import Limits, Runner, SubprocessRunner
+from tito.engine.skeleton import Skeleton, load_skeleton
 from tito.errors import CourseError
 from tito.grading.gradebook import check_assignment, record, recorded_students
 from tito.grading.journal import Entry, Journal
-from tito.grading.normalise import normalise
-from tito.grading.reading import Unreadable, parse_submission, read_bytes
-from tito.grading.runner import Limits, Runner, SubprocessRunner
-from tito.grading.skeleton import Skeleton, load_skeleton
 from tito.grading.stack import build_stack, stack_digest
 from tito.registry import Module
 
-GRADER = ("reading.py", "skeleton.py", "normalise.py", "runner.py", "worker.py")  # what a result depends on
+GRADER = Path(engine.__file__).parent  # what a result depends on
 
 
 def submitted_students(course: Course, module: Module) -> list[str]:
     """Return the students who handed in the module, sorted."""
-    found = course.submitted.glob(f"*/{module.folder}/{module.name}.ipynb")
+    found = course.submitted.glob(course.submission("*", module).relative_to(course.submitted).as_posix())
     return sorted(path.parent.parent.name for path in found)
 
 
@@ -48,10 +49,6 @@ class Plan:
     runner: Runner
     limits: Limits
 
-    def notebook_path(self, student: str) -> Path:
-        """Where the submission is."""
-        return self.course.submitted / student / self.module.folder / f"{self.module.name}.ipynb"
-
     def key(self, data: bytes) -> str:
         """Hash of everything that the result of a submission depends on."""
         return hashlib.sha256(self.digest.encode() + data).hexdigest()
@@ -68,15 +65,14 @@ def make_plan(course: Course, module: Module, runner: Runner, limits: Limits) ->
     Raises:
         CourseError: the module is not released, or has changed since.
     """
-    full = course.source / module.folder / f"{module.name}.ipynb"
-    released = course.release / module.folder / f"{module.name}.ipynb"
+    full, released = course.built(module), course.released(module)
     skeleton = load_skeleton(released, full)
     check_assignment(course, module, skeleton)
     shutil.rmtree(scratch_folder(course), ignore_errors=True)
     folder = scratch_folder(course) / "stack"
     folder.mkdir(parents=True)
     stack = build_stack(course, module, folder)
-    parts = [full, released, *(Path(__file__).with_name(name) for name in GRADER)]
+    parts = [full, released, *sorted(GRADER.glob("*.py"))]
     digest = hashlib.sha256(f"{stack_digest(stack)} {limits}".encode())
     for path in parts:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -110,7 +106,7 @@ def grade_students(plan: Plan, journal: Journal, students: Sequence[str], jobs: 
     waiting: list[tuple[str, bytes]] = []
     for student in students:
         try:
-            data = read_bytes(plan.notebook_path(student))
+            data = read_bytes(plan.course.submission(student, plan.module))
         except Unreadable as reason:
             yield _finish(plan, journal, _unreadable(plan, student, str(reason)))
             continue

@@ -15,9 +15,9 @@ from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
 
 from tito.course import COURSE_NAME, Course
+from tito.engine.skeleton import Skeleton
 from tito.errors import CourseError
 from tito.files import write_atomic
-from tito.grading.skeleton import Skeleton
 from tito.registry import Module
 
 
@@ -72,14 +72,13 @@ def record(course: Course, module: Module, student: str, notebook: NotebookNode)
 
     Points given by hand and comments of graders stay.
     """
-    submitted = course.submitted / student / module.folder
-    target = course.autograded / student / module.folder
+    submitted, target = course.submission(student, module), course.graded(student, module)
     _without_partial_credit(notebook)
-    write_atomic(target / f"{module.name}.ipynb", nbformat.writes(notebook))
+    write_atomic(target, nbformat.writes(notebook))
     facts = {}
-    if (submitted / "timestamp.txt").is_file():
-        stamp = (submitted / "timestamp.txt").read_text(encoding="utf-8").strip()
-        write_atomic(target / "timestamp.txt", stamp)
+    if submitted.with_name("timestamp.txt").is_file():
+        stamp = submitted.with_name("timestamp.txt").read_text(encoding="utf-8").strip()
+        write_atomic(target.with_name("timestamp.txt"), stamp)
         facts["timestamp"] = parse_utc(stamp)
     with open_gradebook(course) as gradebook, warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # nbgrader's own code sets them off
@@ -95,7 +94,7 @@ def recorded_students(course: Course, module: Module) -> set[str]:
     """Return the students whose submission of the module stands in the gradebook and in `autograded/`."""
     with open_gradebook(course) as gradebook:
         known = {submission.student.id for submission in gradebook.assignment_submissions(module.folder)}
-    return {s for s in known if (course.autograded / s / module.folder / f"{module.name}.ipynb").is_file()}
+    return {s for s in known if course.graded(s, module).is_file()}
 
 
 def read_scores(course: Course) -> dict[tuple[str, str], Score]:

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 from tito.course import Course
-from tito.export import export
 from tito.registry import MODULES, Module
+from tito.sources.export import export
 
 
 def build_stack(course: Course, module: Module, folder: Path) -> Path:

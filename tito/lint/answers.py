@@ -4,19 +4,19 @@ import ast
 import re
 from collections.abc import Iterator
 
-from tito.cells import Cell
-from tito.lint.source import Finding, Source, line_of, region
+from tito.lint.source import Finding, Source, line_of
+from tito.sources.cells import Cell
+from tito.sources.markers import MARKER, SOLUTION, region
 
 LONGEST_REGION = 15  # lines a student has to find
 SCAFFOLD = ("TODO", "APPROACH", "EXAMPLE", "HINT")
-MARKER = re.compile(r"### (?:BEGIN|END) (SOLUTION|HIDDEN TESTS)")
 HIDING = re.compile(r"hide|hidden|collapsed|remove[-_](cell|input)")
 
 
 def solution_region(source: Source) -> Iterator[Finding]:
     """A code answer has its solution between markers; without them nbgrader blanks the whole cell."""
     for cell in _code_answers(source):
-        inside = region(cell, "SOLUTION")
+        inside = region(cell.lines, SOLUTION)
         if inside is None:
             message = f"the SOLUTION markers of cell {cell.name} are not in pairs"
             yield Finding(line_of(cell), "solution-region", message)
@@ -28,7 +28,7 @@ def solution_region(source: Source) -> Iterator[Finding]:
 def solution_length(source: Source) -> Iterator[Finding]:
     """A solution is short enough to find."""
     for cell in _code_answers(source):
-        inside = region(cell, "SOLUTION") or []
+        inside = region(cell.lines, SOLUTION) or []
         if len(inside) > LONGEST_REGION:
             message = f"the solution of cell {cell.name} has {len(inside)} lines, more than {LONGEST_REGION}"
             yield Finding(line_of(cell, inside[0]), "solution-length", message, warning=True)
@@ -38,7 +38,7 @@ def scaffolding(source: Source) -> Iterator[Finding]:
     """A code answer's docstring says what to do, and stays when the solution goes."""
     trees = {cell.number: tree for cell, tree in source.code_cells}
     for cell in _code_answers(source):
-        inside = set(region(cell, "SOLUTION") or [])
+        inside = set(region(cell.lines, SOLUTION) or [])
         kept = "\n".join(
             text for first, text in _docstrings(trees.get(cell.number, ast.Module([], []))) if first not in inside
         )
@@ -52,8 +52,8 @@ def markers_in_place(source: Source) -> Iterator[Finding]:
     """Markers stand only where nbgrader acts on them; anywhere else the text between them is handed out."""
     for cell in source.cells:
         for number, line in enumerate(cell.lines, start=1):
-            for kind in MARKER.findall(line):
-                key = "solution" if kind == "SOLUTION" else "grade"
+            for _, kind in MARKER.findall(line):
+                key = "solution" if kind == SOLUTION else "grade"
                 if not cell.nbgrader.get(key) or cell.kind != "code":
                     message = f"a {kind} marker in cell {cell.name}, whose metadata does not say '{key}': true"
                     yield Finding(line_of(cell, number), "markers-in-place", message)

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator
 
 from tito.lint.source import Finding, Source, line_of
-from tito.package_file import misplaced_directives
 from tito.registry import MODULES
-from tito.syntax import assigned_names, compile_plain, imported_names, is_magic
+from tito.sources.package_file import misplaced_directives
+from tito.sources.syntax import assigned_names, compile_plain, imported_names, is_magic
 
 DIRECTIVES = ("default_exp", "export")
 ALLOWED = {

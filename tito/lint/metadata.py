@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from tito.build import CELL_ID
 from tito.lint.source import Finding, Source, line_of
+from tito.sources.build import CELL_ID
 
 FLAGS = ("grade", "locked", "solution", "task")
 KEYS = {*FLAGS, "grade_id", "schema_version"}

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tito.cells import Cell, read_cells
 from tito.course import Course
 from tito.registry import Module
-from tito.syntax import compile_plain
+from tito.sources.cells import Cell, read_cells
+from tito.sources.syntax import compile_plain
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Source:
     @property
     def path(self) -> Path:
         """The file."""
-        return self.course.root / self.module.source
+        return self.course.teaching_source(self.module)
 
     @cached_property
     def code_cells(self) -> list[tuple[Cell, ast.Module]]:
@@ -60,31 +60,12 @@ def read_source(course: Course, module: Module) -> Source:
     Raises:
         CourseError: it is missing or unreadable.
     """
-    return Source(course, module, read_cells(course.root / module.source))
+    return Source(course, module, read_cells(course.teaching_source(module)))
 
 
 def line_of(cell: Cell, line: int = 1) -> int:
     """The file's line of a line (1-based) of `cell`."""
     return cell.line + line - 1
-
-
-def region(cell: Cell, kind: str) -> list[int] | None:
-    """Return the lines of `cell` (1-based) between its `### BEGIN kind` and `### END kind` markers.
-
-    Returns:
-        An empty list when there is no marker; `None` when the markers are not in pairs.
-    """
-    inside: list[int] = []
-    open_marker = False
-    for number, line in enumerate(cell.lines, start=1):
-        if line.strip() in (f"### BEGIN {kind}", f"### END {kind}"):
-            begins = "BEGIN" in line
-            if begins == open_marker:
-                return None
-            open_marker = begins
-        elif open_marker:
-            inside.append(number)
-    return None if open_marker else inside
 
 
 def _tree(cell: Cell) -> ast.Module | None:

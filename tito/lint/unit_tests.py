@@ -4,8 +4,9 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tito.lint.source import Finding, Source, line_of, region
-from tito.syntax import is_main_guard, public_names
+from tito.lint.source import Finding, Source, line_of
+from tito.sources.markers import HIDDEN_TESTS, region
+from tito.sources.syntax import is_main_guard, public_names
 
 
 def unit_test_name(source: Source) -> Iterator[Finding]:
@@ -48,7 +49,7 @@ def unguarded(source: Source) -> Iterator[Finding]:
 def hidden_tests(source: Source) -> Iterator[Finding]:
     """A graded test also tries inputs that the student does not see."""
     for cell, _ in source.test_cells:
-        inside = region(cell, "HIDDEN TESTS")
+        inside = region(cell.lines, HIDDEN_TESTS)
         if inside is None:
             message = f"the HIDDEN TESTS markers of cell {cell.name} are not in pairs"
             yield Finding(line_of(cell), "hidden-tests", message)

@@ -8,14 +8,14 @@ from pathlib import Path
 from nbformat.notebooknode import NotebookNode
 
 from tito.course import Course
+from tito.engine.normalise import normalise
+from tito.engine.reading import Unreadable, parse_submission, read_bytes
+from tito.engine.runner import Limits, Runner, SubprocessRunner
+from tito.engine.skeleton import load_skeleton
 from tito.errors import CourseError
 from tito.files import write_atomic
-from tito.grading.normalise import normalise
-from tito.grading.reading import Unreadable, parse_submission, read_bytes
-from tito.grading.runner import Limits, Runner, SubprocessRunner
-from tito.grading.skeleton import load_skeleton
 from tito.registry import Module
-from tito.student.work import require_released, work_path
+from tito.student.work import require_released
 
 MESSAGE_LINES = 12
 
@@ -62,7 +62,7 @@ def check(course: Course, module: Module, runner: Runner | None = None, limits: 
         CourseError: the module is not here, not started, or the notebook cannot be read.
     """
     skeleton = load_skeleton(require_released(course, module))
-    path = work_path(course, module)
+    path = course.work(module)
     start = f"Run 'tito start {module.number:02d}' first."
     if not path.is_file():
         raise CourseError(f"You have not started {module.folder} yet.", start)
@@ -123,7 +123,7 @@ def last_result(course: Course, module: Module) -> tuple[int, int] | None:
     """Return (passed, tests) of the last check, or None when the notebook has changed since or was never checked."""
     try:
         facts = json.loads(_result_path(course, module).read_text(encoding="utf-8"))
-        data = work_path(course, module).read_bytes()
+        data = course.work(module).read_bytes()
     except (OSError, ValueError):
         return None
     return (facts["passed"], facts["tests"]) if facts["notebook"] == hashlib.sha256(data).hexdigest() else None

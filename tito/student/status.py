@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 from tito.course import Course
-from tito.grading.normalise import normalise, same_text
-from tito.grading.reading import Unreadable, parse_submission, read_bytes
-from tito.grading.skeleton import load_skeleton
+from tito.engine.normalise import normalise, same_text
+from tito.engine.reading import Unreadable, parse_submission, read_bytes
+from tito.engine.skeleton import load_skeleton
 from tito.registry import MODULES, Module
 from tito.student.check import last_result
-from tito.student.work import released_path, work_path
 
 
 @dataclass(frozen=True)
@@ -32,14 +31,14 @@ class Progress:
 
 def progress(course: Course) -> list[Progress]:
     """Return the progress of every module whose notebook is in the kit."""
-    return [_progress(course, module) for module in MODULES if released_path(course, module).is_file()]
+    return [_progress(course, module) for module in MODULES if course.released(module).is_file()]
 
 
 def _progress(course: Course, module: Module) -> Progress:
-    skeleton = load_skeleton(released_path(course, module))
+    skeleton = load_skeleton(course.released(module))
     slots = [slot for slot in skeleton.slots if slot.answer]
-    exported = (course.root / module.target).is_file()
-    path = work_path(course, module)
+    exported = course.exported(module).is_file()
+    path = course.work(module)
     if not path.exists():
         return Progress(module, "not started", 0, len(slots), None, exported)
     try:

@@ -8,26 +8,16 @@ from tito.files import write_atomic
 from tito.registry import MODULES, Module
 
 
-def work_path(course: Course, module: Module) -> Path:
-    """Where the student writes."""
-    return course.root / "work" / module.folder / f"{module.name}.ipynb"
-
-
-def released_path(course: Course, module: Module) -> Path:
-    """The notebook as it was handed out."""
-    return course.release / module.folder / f"{module.name}.ipynb"
-
-
 def require_released(course: Course, module: Module) -> Path:
     """Return the released notebook's path.
 
     Raises:
         CourseError: this course or kit has no such notebook.
     """
-    path = released_path(course, module)
+    path = course.released(module)
     if path.is_file():
         return path
-    there = ", ".join(m.folder for m in MODULES if released_path(course, m).is_file())
+    there = ", ".join(m.folder for m in MODULES if course.released(m).is_file())
     cure = f"There is: {there}." if there else "Instructors make the notebooks with: tito build, then tito release."
     raise CourseError(f"The notebook of {module.folder} is not here.", cure)
 
@@ -39,7 +29,7 @@ def start(course: Course, module: Module) -> tuple[Path, bool]:
         The path of the student's notebook, and whether it is new.
     """
     released = require_released(course, module)
-    path = work_path(course, module)
+    path = course.work(module)
     if path.exists():
         return path, False
     write_atomic(path, released.read_bytes())

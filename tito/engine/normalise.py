@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from nbformat.notebooknode import NotebookNode
 
-from tito.grading.reading import Cell, Submission
-from tito.grading.skeleton import Skeleton, Slot, defined_names
+from tito.engine.reading import Cell, Submission
+from tito.engine.skeleton import Skeleton, Slot, defined_names
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,14 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from tito.course import Course
+from tito.course import KIT_NAME, Course
 from tito.errors import CourseError
-from tito.export import export
 from tito.files import write_atomic
-from tito.leaks import gather_secrets
 from tito.registry import MODULES, Module
-from tito.release import check_public
+from tito.release.leaks import gather_secrets
+from tito.release.notebooks import check_public
+from tito.sources.export import export
 
-KIT_NAME = "tinytorch-kit"
 ALWAYS = ("pyproject.toml", "nbgrader_config.py", "LICENSE")
 TREES = ("tito", "milestones", "datasets")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".ipynb_checkpoints", "misconceptions", "alternatives")
@@ -38,14 +37,9 @@ is graded, with some more tests than you see here.
 """
 
 
-def kit_folder(course: Course) -> Path:
-    """Where the kit is made; the zip stands beside it."""
-    return course.root / "kit" / KIT_NAME
-
-
 def kit_modules(course: Course) -> list[Module]:
     """The modules that have a release notebook."""
-    return [m for m in MODULES if (course.release / m.folder / f"{m.name}.ipynb").is_file()]
+    return [m for m in MODULES if course.released(m).is_file()]
 
 
 def make_kit(course: Course) -> Path:
@@ -60,7 +54,7 @@ def make_kit(course: Course) -> Path:
     modules = kit_modules(course)
     if not modules:
         raise CourseError("No module has been released yet.", "Run 'tito release' first.")
-    target = kit_folder(course)
+    target = course.kit
     fresh = target.with_name(f".{KIT_NAME}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -78,10 +72,9 @@ def make_kit(course: Course) -> Path:
 
 def _fill(course: Course, modules: list[Module], kit: Path) -> None:
     for module in modules:
-        name = f"{module.folder}/{module.name}.ipynb"
-        _copy(course.release / name, kit / "release" / name)
-        if (course.root / "tests" / module.folder).is_dir():
-            shutil.copytree(course.root / "tests" / module.folder, kit / "tests" / module.folder, ignore=LEFT_OUT)
+        _copy(course.released(module), Course(kit).released(module))
+        if course.tests(module).is_dir():
+            shutil.copytree(course.tests(module), Course(kit).tests(module), ignore=LEFT_OUT)
     for shared in sorted((course.root / "tests").glob("*.py")):
         _copy(shared, kit / "tests" / shared.name)
     for name in ALWAYS:

@@ -7,11 +7,11 @@ from pathlib import Path
 from nbformat import NBFormatError, ValidationError, validate, writes
 from nbformat.notebooknode import NotebookNode, from_dict
 
-from tito.cells import Cell, read_cells
 from tito.course import Course
 from tito.errors import CourseError
 from tito.files import write_atomic
 from tito.registry import Module
+from tito.sources.cells import Cell, read_cells
 
 CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # the notebook format's own rule
 NOTEBOOK_METADATA = {
@@ -30,15 +30,10 @@ def build(course: Course, module: Module) -> Path:
         CourseError: the source is missing or unreadable, or two cells would get the same id.
     """
     text = notebook_text(course, module)
-    path = notebook_path(course, module)
+    path = course.built(module)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_atomic(path, text)
     return path
-
-
-def notebook_path(course: Course, module: Module) -> Path:
-    """Where the built notebook of `module` stands."""
-    return course.source / module.folder / f"{module.name}.ipynb"
 
 
 def notebook_text(course: Course, module: Module) -> str:
@@ -47,7 +42,7 @@ def notebook_text(course: Course, module: Module) -> str:
     Raises:
         CourseError: the source is missing or unreadable, or two cells would get the same id.
     """
-    notebook = _notebook(read_cells(course.root / module.source), module.source)
+    notebook = _notebook(read_cells(course.teaching_source(module)), module.source)
     try:
         validate(notebook)
     except (NBFormatError, ValidationError) as error:

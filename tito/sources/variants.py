@@ -22,6 +22,7 @@ from tito.errors import CourseError
 from tito.registry import Module
 
 CELL = re.compile(r"^# %% *(\S*) *$", flags=re.MULTILINE)
+KINDS = ("misconceptions", "alternatives")
 FACT = re.compile(r"^# (loses|says): *(.+?) *$", flags=re.MULTILINE)
 
 
@@ -73,7 +74,7 @@ def alternatives(course: Course, module: Module) -> list[Variant]:
 
 def variant_paths(course: Course, module: Module, kind: str) -> list[Path]:
     """Return the files of `kind`, "misconceptions" or "alternatives", by name."""
-    return sorted((course.root / "tests" / module.folder / kind).glob("*.py"))
+    return sorted((course.tests(module) / kind).glob("*.py"))
 
 
 def read_variant(path: Path) -> Variant:

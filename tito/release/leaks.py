@@ -20,15 +20,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tito.cells import read_cells
 from tito.course import Course
 from tito.registry import Module
+from tito.sources.cells import read_cells
+from tito.sources.markers import HIDDEN_TESTS, SOLUTION, region
+from tito.sources.variants import KINDS, variant_paths
 
 ANSWER_LENGTHS = (30, 30)  # characters of a line, and of two statements, from which they are a secret
 TEST_LENGTHS = (40, 60)
 NAMED_LENGTH = 12
 GENERATOR = re.compile(r"\w+ = np\.random\.default_rng\(\w*\)")
-REGION = re.compile(r"###\s*(BEGIN|END)\s+(SOLUTION|HIDDEN TESTS)")
 TEXT_SUFFIXES = {".py", ".ipynb", ".md", ".txt", ".toml", ".cfg", ".json", ".yml", ".yaml", ".html", ".csv", ""}
 
 
@@ -83,8 +84,8 @@ def gather_secrets(course: Course, modules: Iterable[Module]) -> Secrets:
     """Collect what the sources, misconceptions and alternatives of the modules hide."""
     secrets, public = Secrets(), Secrets()
     for module in modules:
-        for cell in read_cells(course.source / module.folder / f"{module.name}.ipynb"):
-            answer, test = _hidden_lines(cell.source)
+        for cell in read_cells(course.built(module)):
+            answer, test = (set(region(cell.lines, kind) or ()) for kind in (SOLUTION, HIDDEN_TESTS))
             origin = f"cell {cell.name} of {module.folder}"
             every = _all_lines(cell.source)
             if cell.nbgrader.get("solution") and cell.kind == "markdown":
@@ -92,8 +93,8 @@ def gather_secrets(course: Course, modules: Iterable[Module]) -> Secrets:
             secrets.add(cell.source, answer, origin)
             secrets.add(cell.source, test, origin, TEST_LENGTHS)
             public.add(cell.source, every - answer - test, origin)
-        for kind in ("misconceptions", "alternatives"):
-            for path in sorted((course.root / "tests" / module.folder / kind).glob("*.py")):
+        for kind in KINDS:
+            for path in variant_paths(course, module, kind):
                 text = path.read_text(encoding="utf-8")
                 secrets.add(text, _all_lines(text), f"{kind}/{path.name} of {module.folder}")
     secrets.forget(public)
@@ -102,19 +103,6 @@ def gather_secrets(course: Course, modules: Iterable[Module]) -> Secrets:
 
 def _all_lines(source: str) -> set[int]:
     return set(range(1, len(source.splitlines()) + 1))
-
-
-def _hidden_lines(source: str) -> tuple[set[int], set[int]]:
-    """The numbers of the lines in solution regions, and of those in hidden tests."""
-    lines: dict[str, set[int]] = {"SOLUTION": set(), "HIDDEN TESTS": set()}
-    inside = ""
-    for number, line in enumerate(source.splitlines(), start=1):
-        mark = REGION.search(line)
-        if mark:
-            inside = mark[2] if mark[1] == "BEGIN" else ""
-        elif inside:
-            lines[inside].add(number)
-    return lines["SOLUTION"], lines["HIDDEN TESTS"]
 
 
 def _sequences(source: str) -> Iterator[tuple[str, list[tuple[ast.stmt, str]]]]:

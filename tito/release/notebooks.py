@@ -11,8 +11,8 @@ from traitlets.config.loader import PyFileConfigLoader
 from tito.course import Course
 from tito.errors import CourseError
 from tito.grading.gradebook import open_gradebook
-from tito.leaks import Secrets, find_leaks, gather_secrets, read_texts
 from tito.registry import Module
+from tito.release.leaks import Secrets, find_leaks, gather_secrets, read_texts
 
 
 def nbgrader_config(course: Course) -> Config:
@@ -33,7 +33,7 @@ def release_modules(course: Course, modules: Sequence[Module]) -> None:
         CourseError: a source notebook is missing, nbgrader refuses it, or an answer would become public.
     """
     for module in modules:
-        if not (course.source / module.folder / f"{module.name}.ipynb").is_file():
+        if not course.built(module).is_file():
             cure = f"Run 'tito build {module.number:02d}' first."
             raise CourseError(f"The notebook of module {module.folder} has not been built.", cure)
     with open_gradebook(course):

@@ -4,13 +4,13 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
-from tito.cells import read_cells
 from tito.course import Course
 from tito.errors import CourseError
-from tito.facade import facade_files
 from tito.files import write_atomic
-from tito.package_file import package_file
 from tito.registry import MODULES, Module
+from tito.sources.cells import read_cells
+from tito.sources.facade import facade_files
+from tito.sources.package_file import package_file
 
 
 def export(
@@ -42,9 +42,7 @@ def export(
 
 def source_path(course: Course, module: Module) -> Path:
     """Where a module's cells are: the teaching source, or in a student kit the student's own notebook."""
-    if course.modules.is_dir():
-        return course.root / module.source
-    return course.root / "work" / module.folder / f"{module.name}.ipynb"
+    return course.work(module) if course.is_kit else course.teaching_source(module)
 
 
 def exported_files(course: Course, modules: Sequence[Module], notebook: Path | None = None) -> dict[str, str]:

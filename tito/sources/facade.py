@@ -38,7 +38,7 @@ def _lazy_file(modules: Sequence[Module]) -> str:
     rows = "".join(f'    "{m.export}": ("{m.number:02d}", "{m.name}"),\n' for m in modules)
     parts = f"PARTS: dict[str, tuple[str, str]] = {{\n{rows}}}\n"
     text = LAZY.read_text(encoding="utf-8")
-    return HEADER.format(source=f"tito/lazy.py and {REGISTRY}") + text.replace(NO_PARTS, parts)
+    return HEADER.format(source=f"tito/sources/lazy.py and {REGISTRY}") + text.replace(NO_PARTS, parts)
 
 
 def _package(name: str, modules: Sequence[Module]) -> str:

@@ -1,0 +1,1 @@
+"""From a teaching source to the notebook and the package."""
