@@ -29,7 +29,7 @@ def stack_digest(folder: Path) -> str:
     """Return a hash of everything in the stack that a notebook's result can depend on."""
     digest = hashlib.sha256()
     data = [path for path in (folder / "datasets").rglob("*") if path.is_file()]
-    for path in sorted([*(folder / "tinytorch").rglob("*.py"), folder / "tito" / "lab.py", *data]):
+    for path in sorted([*(folder / "tinytorch").rglob("*.py"), *(folder / "tito" / "lab").rglob("*.py"), *data]):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
     return digest.hexdigest()

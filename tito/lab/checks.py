@@ -1,15 +1,6 @@
-"""What a module page needs besides the framework: checks that explain themselves, timings, figures.
+"""Checks that explain themselves: what was called, what was expected, what came, and where they differ."""
 
-Nothing here is exported into `tinytorch`; the notebooks import it for tests and measurements only.
-"""
-
-import io
-import statistics
-import time
-import tracemalloc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -137,92 +128,3 @@ def check_raises(
         raise AssertionError(_message(call, expected, got[:200], "", likely, NEXT_STEP)) from None
     else:
         raise AssertionError(_message(call, expected, f"{type(result).__name__}, no error", "", likely, NEXT_STEP))
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Wall time of one call in milliseconds: median, fastest and slowest of the samples."""
-
-    median_ms: float
-    low_ms: float
-    high_ms: float
-
-
-def bench(function: Callable[..., Any], *args: Any, samples: int = 20, **kwargs: Any) -> Timing:
-    """Time `function(*args, **kwargs)`; short calls are repeated so that a sample lasts at least 0.2 ms.
-
-    Returns:
-        Median, fastest and slowest sample in milliseconds per call.
-
-    Example:
-        >>> bench(sum, [1, 2, 3]).median_ms < 1
-        True
-    """
-    start = time.perf_counter()
-    function(*args, **kwargs)  # warm caches, and learn how long one call takes
-    repeat = max(1, int(2e-4 / max(time.perf_counter() - start, 1e-7)))
-    taken = []
-    for _ in range(samples):
-        start = time.perf_counter()
-        for _ in range(repeat):
-            function(*args, **kwargs)
-        taken.append((time.perf_counter() - start) / repeat * 1e3)
-    return Timing(statistics.median(taken), min(taken), max(taken))
-
-
-def peak_bytes(function: Callable[..., Any], *args: Any, **kwargs: Any) -> int:
-    """Return how many bytes `function(*args, **kwargs)` held at its highest point, on top of what was there before.
-
-    NumPy reports its buffers to `tracemalloc`, so arrays are counted to the byte.
-
-    Example:
-        >>> peak_bytes(np.zeros, 1000) >= 8000
-        True
-    """
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
-        function(*args, **kwargs)
-        return tracemalloc.get_traced_memory()[1] - before
-    finally:
-        tracemalloc.stop()
-
-
-def load_digits() -> tuple[np.ndarray, np.ndarray]:
-    """Read the handwritten digits that ship with the course (see datasets/digits/README.md).
-
-    Returns:
-        Pixels as a float32 array of shape (1797, 64) in [0, 1], labels as an integer array of shape (1797,).
-
-    Example:
-        >>> pixels, labels = load_digits()
-        >>> pixels.shape, labels[:3].tolist()
-        ((1797, 64), [0, 1, 2])
-    """
-    table = np.loadtxt(Path(__file__).parents[1] / "datasets/digits/digits.csv", delimiter=",", dtype=np.int64)
-    return (table[:, :64] / 16).astype(np.float32), table[:, 64]
-
-
-def show(figure: Any, alt: str) -> None:
-    """Show a matplotlib figure in the notebook with `alt` as its text for readers who cannot see it.
-
-    Outside a notebook the figure is only closed, so a module runs as a script without a screen.
-
-    Example:
-        >>> import matplotlib.figure
-        >>> show(matplotlib.figure.Figure(), alt="an empty figure")
-    """
-    import matplotlib.pyplot as plt
-    from IPython import get_ipython
-    from IPython.display import HTML, display
-
-    if get_ipython() is not None:
-        import base64
-
-        image = io.BytesIO()
-        figure.savefig(image, format="png", dpi=110, bbox_inches="tight")
-        data = base64.b64encode(image.getvalue()).decode()
-        escaped = alt.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-        display(HTML(f'<img alt="{escaped}" src="data:image/png;base64,{data}"/>'))
-    plt.close(figure)

@@ -1,0 +1,11 @@
+"""What a module page needs besides the framework: checks that explain themselves, timings, figures.
+
+Nothing here is exported into `tinytorch`; the notebooks import it for tests and measurements only.
+"""
+
+from tito.lab.checks import check_close, check_equal, check_raises
+from tito.lab.data import load_digits
+from tito.lab.figures import show
+from tito.lab.timing import Timing, bench, peak_bytes
+
+__all__ = ["Timing", "bench", "check_close", "check_equal", "check_raises", "load_digits", "peak_bytes", "show"]
