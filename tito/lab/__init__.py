@@ -6,6 +6,6 @@ Nothing here is exported into `tinytorch`; the notebooks import it for tests and
 from tito.lab.checks import check_close, check_equal, check_raises
 from tito.lab.data import load_digits
 from tito.lab.figures import show
-from tito.lab.timing import Timing, bench, peak_bytes
+from tito.lab.timing import Timing, bench, compare, peak_bytes
 
-__all__ = ["Timing", "bench", "check_close", "check_equal", "check_raises", "load_digits", "peak_bytes", "show"]
+__all__ = ["Timing", "bench", "check_close", "check_equal", "check_raises", "compare", "load_digits", "peak_bytes", "show"]

@@ -5,12 +5,21 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
+
+SHORTEST = 1e-3  # seconds of a sample: long against the call of the clock, short against a slice of the scheduler
+TICKS = 10  # steps of the clock that a sample must last, where the clock is coarse
+
+Way = TypeVar("Way")
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Wall time of one call in milliseconds: median, fastest and slowest of the samples."""
+    """Wall time of one call in milliseconds: median, fastest and slowest of the samples, never 0.
+
+    Whatever else the machine does only adds time, so `low_ms` is the one to compare and to print.
+    """
 
     median_ms: float
     low_ms: float
@@ -18,25 +27,61 @@ class Timing:
 
 
 def bench(function: Callable[..., Any], *args: Any, samples: int = 20, **kwargs: Any) -> Timing:
-    """Time `function(*args, **kwargs)`; short calls are repeated so that a sample lasts at least 0.2 ms.
+    """Time `function(*args, **kwargs)`; the first call does not count, and short calls are repeated within a sample.
 
     Returns:
         Median, fastest and slowest sample in milliseconds per call.
 
     Example:
-        >>> bench(sum, [1, 2, 3]).median_ms < 1
+        >>> bench(sum, [1, 2, 3]).low_ms < 1
         True
     """
-    start = time.perf_counter()
-    function(*args, **kwargs)  # warm caches, and learn how long one call takes
-    repeat = max(1, int(2e-4 / max(time.perf_counter() - start, 1e-7)))
-    taken = []
+    return compare({"": partial(function, *args, **kwargs)}, samples)[""]
+
+
+def compare(ways: dict[Way, Callable[[], Any]], samples: int = 20) -> dict[Way, Timing]:
+    """Time several functions in turns, so that a machine that is busy for a while slows all of them.
+
+    Returns:
+        The timing of each, under the same keys.
+
+    Example:
+        >>> times = compare({"short": lambda: sum(range(10)), "long": lambda: sum(range(10_000))})
+        >>> times["long"].low_ms > 10 * times["short"].low_ms
+        True
+    """
+    tick = min(_tick() for _ in range(3))
+    repeats = {way: _repeats(function, max(SHORTEST, TICKS * tick)) for way, function in ways.items()}
+    taken: dict[Way, list[float]] = {way: [] for way in ways}
     for _ in range(samples):
-        start = time.perf_counter()
-        for _ in range(repeat):
-            function(*args, **kwargs)
-        taken.append((time.perf_counter() - start) / repeat * 1e3)
-    return Timing(statistics.median(taken), min(taken), max(taken))
+        for way, function in ways.items():
+            seconds = max(_seconds(function, repeats[way]), tick)  # what the clock cannot see is not 0
+            taken[way].append(seconds / repeats[way] * 1e3)
+    return {way: Timing(statistics.median(ms), min(ms), max(ms)) for way, ms in taken.items()}
+
+
+def _tick() -> float:
+    """Seconds between two readings of the clock that differ."""
+    start = now = time.perf_counter()
+    while now == start:
+        now = time.perf_counter()
+    return now - start
+
+
+def _seconds(function: Callable[[], Any], repeat: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeat):
+        function()
+    return time.perf_counter() - start
+
+
+def _repeats(function: Callable[[], Any], shortest: float) -> int:
+    """How many calls last at least `shortest` seconds, also when one of them is slow by chance."""
+    function()  # the first call fills caches
+    repeat = 1
+    while _seconds(function, repeat) < shortest or _seconds(function, repeat) < shortest:
+        repeat *= 2
+    return repeat
 
 
 def peak_bytes(function: Callable[..., Any], *args: Any, **kwargs: Any) -> int:
