@@ -17,13 +17,15 @@ from nbformat.notebooknode import NotebookNode, from_dict
 from tito.engine import runner
 from tito.engine.runner import Execution, Limits
 
+ROOT = Path(__file__).parents[2]
+
 
 class WarmRunner:
     """Has the same interface as `SubprocessRunner`; use it as a context manager."""
 
     def __enter__(self) -> "WarmRunner":
         settings = {
-            "PYTHONPATH": str(runner.WORKER.parent),
+            "PYTHONPATH": os.pathsep.join(map(str, (runner.WORKER.parent, ROOT))),
             "PYTHONHASHSEED": "0",
             "OPENBLAS_NUM_THREADS": "1",
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",

@@ -1,7 +1,10 @@
 """Pictures in a notebook, with words for readers who cannot see them."""
 
+import base64
 import io
 from typing import Any
+
+from tito.lab.shell import current_shell
 
 
 def show(figure: Any, alt: str) -> None:
@@ -14,11 +17,9 @@ def show(figure: Any, alt: str) -> None:
         >>> show(matplotlib.figure.Figure(), alt="an empty figure")
     """
     import matplotlib.pyplot as plt
-    from IPython import get_ipython
-    from IPython.display import HTML, display
 
-    if get_ipython() is not None:
-        import base64
+    if current_shell() is not None:
+        from IPython.display import HTML, display
 
         image = io.BytesIO()
         figure.savefig(image, format="png", dpi=110, bbox_inches="tight")
