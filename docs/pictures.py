@@ -1,15 +1,11 @@
-"""Make the README's pictures again: `python docs/pictures.py`, after `make demo`. Needs Chromium for the first one."""
+"""Make the README's pictures again: `python docs/pictures.py`, after `make demo`. One needs Chromium and Playwright."""
 
 import io
 import re
-import shutil
 import subprocess
-import tempfile
+import sys
 from pathlib import Path
 
-import nbformat
-from nbclient import NotebookClient
-from nbconvert import HTMLExporter
 from rich.console import Console
 from rich.table import Table
 
@@ -17,33 +13,16 @@ from tito.course import Course
 from tito.files import write_atomic
 from tito.grading.report import grade_rows
 from tito.registry import find_module
-from tito.sources.variants import read_variant
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
-SHOWN = ("Broadcasting: what shape", "def broadcast_shape(", "def test_unit_broadcast_shape(")
+FIRST_EXERCISE = ROOT / "tests" / "course" / "test_first_exercise.py"
 
 
 def notebook_picture() -> None:
-    """Module 01, one exercise with a wrong answer in it, and what its test says."""
-    wrong = read_variant(ROOT / "tests/01_tensor/misconceptions/broadcast_left.py")
-    page = nbformat.read(ROOT / "release/01_tensor/tensor.ipynb", as_version=4)
-    for cell in page.cells:
-        cell.source = wrong.answers.get(cell.id, cell.source)
-    NotebookClient(page, allow_errors=True, timeout=120).execute()
-    page.cells = [cell for cell in page.cells if any(words in cell.source for words in SHOWN)]
-    for cell in page.cells:
-        for output in cell.get("outputs", []):
-            if output.output_type == "error":
-                output.traceback = output.traceback[-1:]  # the message; the lines above it repeat the test
-    html, _ = HTMLExporter(template_name="lab", embed_images=True).from_notebook_node(page)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "page.html"
-        file.write_text(html, encoding="utf-8")
-        chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-        command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        command += ["--window-size=1000,845", "--disable-background-networking", f"--user-data-dir={folder}/profile"]
-        subprocess.run([*command, f"--screenshot={IMAGES / 'notebook.png'}", file.as_uri()], check=True)
+    """The first exercise with a wrong answer in it, as the browser shows it to the test that opens JupyterLab."""
+    command = [sys.executable, "-m", "pytest", "-q", str(FIRST_EXERCISE), "--picture", str(IMAGES / "notebook.png")]
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 def grades_picture() -> None:

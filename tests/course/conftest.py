@@ -22,6 +22,12 @@ def _load(name):
 
 
 mini, real, warm = _load("mini"), _load("real"), _load("warm")
+if importlib.util.find_spec("playwright"):
+    _load("browser")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--picture", help="where test_first_exercise.py leaves its screenshot of a wrong answer")
 
 
 @pytest.fixture(scope="session")
