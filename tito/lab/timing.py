@@ -36,26 +36,29 @@ def bench(function: Callable[..., Any], *args: Any, samples: int = 20, **kwargs:
         >>> bench(sum, [1, 2, 3]).low_ms < 1
         True
     """
-    return compare({"": partial(function, *args, **kwargs)}, samples)[""]
+    return compare({"": function}, *args, samples=samples, **kwargs)[""]
 
 
-def compare(ways: dict[Way, Callable[[], Any]], samples: int = 20) -> dict[Way, Timing]:
-    """Time several functions in turns, so that a machine that is busy for a while slows all of them.
+def compare(ways: dict[Way, Callable[..., Any]], *args: Any, samples: int = 20, **kwargs: Any) -> dict[Way, Timing]:
+    """Time several functions of the same arguments in turns, so that a machine that is busy for a while slows them all.
 
     Returns:
         The timing of each, under the same keys.
 
     Example:
-        >>> times = compare({"short": lambda: sum(range(10)), "long": lambda: sum(range(10_000))})
-        >>> times["long"].low_ms > 10 * times["short"].low_ms
+        >>> times = compare({"add": sum, "sort": sorted}, list(range(10_000)))
+        >>> times["sort"].low_ms > 0
         True
     """
     tick = min(_tick() for _ in range(3))
-    repeats = {way: _repeats(function, max(SHORTEST, TICKS * tick)) for way, function in ways.items()}
+    calls = {way: partial(function, *args, **kwargs) for way, function in ways.items()}
+    repeats = {way: _repeats(call, max(SHORTEST, TICKS * tick)) for way, call in calls.items()}
     taken: dict[Way, list[float]] = {way: [] for way in ways}
     for _ in range(samples):
-        for way, function in ways.items():
-            seconds = max(_seconds(function, repeats[way]), tick)  # what the clock cannot see is not 0
+        for way, call in calls.items():
+            if repeats[way] > 1:
+                call()  # the way before it has filled the caches with other numbers
+            seconds = max(_seconds(call, repeats[way]), tick)  # what the clock cannot see is not 0
             taken[way].append(seconds / repeats[way] * 1e3)
     return {way: Timing(statistics.median(ms), min(ms), max(ms)) for way, ms in taken.items()}
 
