@@ -35,7 +35,7 @@ from math import erf
 
 import matplotlib.pyplot as plt
 
-from tito.lab import bench, check_close, check_equal, load_digits, peak_bytes, show
+from tito.lab import bench, check_close, check_equal, compare, load_digits, peak_bytes, show
 
 # %% [markdown]
 r"""
@@ -624,20 +624,21 @@ def analyze_cost():
     """Milliseconds for 2**20 elements, of your functions and of other ways to write them."""
     array = np.random.default_rng(0).standard_normal(2**20, dtype=np.float32)
     x = Tensor(array)
-    rows = [
-        ("np.copy(x)", bench(np.copy, array)),
-        ("relu(x)", bench(relu, x)),
-        ("x * (x > 0)", bench(lambda: array * (array > 0))),
-        ("np.where(x > 0, x, 0)", bench(lambda: np.where(array > 0, array, 0))),
-        ("np.exp(x)", bench(np.exp, array)),
-        ("np.tanh(x)", bench(np.tanh, array)),
-        ("sigmoid(x)", bench(sigmoid, x)),
-        ("gelu(x)", bench(gelu, x)),
-        ("x * x * x", bench(lambda: array * array * array)),
-        ("x**3", bench(lambda: array**3)),
-    ]
-    for name, timing in rows:
-        print(f"{name:22} {timing.median_ms:8.3f} ms {timing.median_ms / rows[0][1].median_ms:8.1f} copies")
+    ways = {
+        "np.copy(x)": lambda: np.copy(array),
+        "relu(x)": lambda: relu(x),
+        "x * (x > 0)": lambda: array * (array > 0),
+        "np.where(x > 0, x, 0)": lambda: np.where(array > 0, array, 0),
+        "np.exp(x)": lambda: np.exp(array),
+        "np.tanh(x)": lambda: np.tanh(array),
+        "sigmoid(x)": lambda: sigmoid(x),
+        "gelu(x)": lambda: gelu(x),
+        "x * x * x": lambda: array * array * array,
+        "x**3": lambda: array**3,
+    }
+    ms = {name: timing.low_ms for name, timing in compare(ways).items()}
+    for name in ways:
+        print(f"{name:22} {ms[name]:8.3f} ms {ms[name] / ms['np.copy(x)']:8.1f} copies")
 
 
 if __name__ == "__main__":
@@ -648,13 +649,12 @@ if __name__ == "__main__":
 def analyze_bandwidth():
     """Bytes moved per second by elementwise functions, from arrays that fit the cache to arrays that do not."""
     sizes = [2**k for k in range(10, 25, 2)]
-    functions = {"copy": np.copy, "relu": relu, "exp": np.exp, "gelu": gelu}
+    functions = {"copy": np.copy, "relu": relu.__wrapped__, "exp": np.exp, "gelu": gelu.__wrapped__}
     rates = {name: [] for name in functions}
     for n in sizes:
         array = np.random.default_rng(0).standard_normal(n, dtype=np.float32)
-        for name, function in functions.items():
-            x = Tensor(array) if name in ("relu", "gelu") else array
-            rates[name].append(8 * n / bench(function, x, samples=7).median_ms / 1e6)
+        for name, timing in compare(functions, array, samples=7).items():
+            rates[name].append(8 * n / timing.low_ms / 1e6)
     fig, ax = plt.subplots(figsize=(5, 3))
     for marker, (name, values) in zip("osv^", rates.items(), strict=True):
         ax.loglog(sizes, values, marker=marker, label=name)
@@ -698,7 +698,7 @@ def analyze_temporaries():
     array = np.random.default_rng(0).standard_normal(2**20, dtype=np.float32)
     for name, function in [("one expression", gelu_as_written), ("your gelu", gelu.__wrapped__)]:
         arrays = peak_bytes(function, array) / array.nbytes
-        print(f"{name:15} {arrays:4.1f} arrays at the peak, {bench(function, array).median_ms:6.2f} ms")
+        print(f"{name:15} {arrays:4.1f} arrays at the peak, {bench(function, array).low_ms:6.2f} ms")
 
 
 if __name__ == "__main__":
@@ -763,9 +763,10 @@ def analyze_softmax():
     """Milliseconds for softmax over about 2**20 scores, as long rows, as short rows and as short columns."""
     rng = np.random.default_rng(0)
     for shape, axis in [((1024, 1024), -1), ((104_857, 10), -1), ((10, 104_857), 0)]:
-        x = Tensor(rng.standard_normal(shape, dtype=np.float32))
-        whole = bench(softmax, x, axis=axis).median_ms
-        reductions = bench(x.data.max, axis=axis).median_ms + bench(x.data.sum, axis=axis).median_ms
+        x = rng.standard_normal(shape, dtype=np.float32)
+        ways = {"whole": softmax.__wrapped__, "max": np.max, "sum": np.sum}
+        ms = {name: timing.low_ms for name, timing in compare(ways, x, axis=axis).items()}
+        whole, reductions = ms["whole"], ms["max"] + ms["sum"]
         print(f"shape {shape!s:14} axis {axis:2}: {whole:6.2f} ms, of which max and sum {reductions:5.2f} ms")
 
 

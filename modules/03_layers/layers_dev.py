@@ -38,7 +38,7 @@ import matplotlib.pyplot as plt
 
 from tinytorch.core.activations import relu
 from tinytorch.core.tensor import manual_seed
-from tito.lab import bench, check_close, check_equal, check_raises, load_digits, peak_bytes, show
+from tito.lab import check_close, check_equal, check_raises, compare, load_digits, peak_bytes, show
 
 # %% [markdown]
 r"""
@@ -775,12 +775,14 @@ def analyze_linear():
         "and bias in place": lambda: linear.__wrapped__(x, by_rows, bias),
         "and W by columns": lambda: linear.__wrapped__(x, by_columns, bias),
     }
-    for name, way in ways.items():
-        print(f"(1024, 4, 64) -> 64  {name:25} {bench(way).median_ms:7.3f} ms  {peak_bytes(way) / 2**20:5.2f} MB")
+    for name, timing in compare(ways).items():
+        print(f"(1024, 4, 64) -> 64  {name:25} {timing.low_ms:7.3f} ms  {peak_bytes(ways[name]) / 2**20:5.2f} MB")
     weight = rng.random((128, 784), dtype=np.float32)
+    columns_first = np.asfortranarray(weight)
+    orders = {"rows": lambda x: x @ weight.T, "columns": lambda x: x @ columns_first.T}
     for batch in (1, 8, 64):
         x2 = rng.random((batch, 784), dtype=np.float32)
-        rows, columns = (bench(np.matmul, x2, order(weight).T, samples=100).low_ms * 1e3 for order in (np.ascontiguousarray, np.asfortranarray))
+        rows, columns = (timing.low_ms * 1e3 for timing in compare(orders, x2, samples=100).values())
         print(f"({batch:2}, 784) -> 128  W by rows {rows:6.1f} us, by columns {columns:6.1f} us (fastest of 100)")
 
 

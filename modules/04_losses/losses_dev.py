@@ -34,7 +34,7 @@ from tinytorch.core.tensor import ShapeError, Tensor, op
 import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
 
 from tinytorch.core.activations import sigmoid
-from tito.lab import bench, check_close, check_equal, check_raises, load_digits, peak_bytes, show
+from tito.lab import check_close, check_equal, check_raises, compare, load_digits, peak_bytes, show
 
 # %% [markdown]
 r"""
@@ -676,9 +676,9 @@ def analyze_fusing():
     for C in sizes:
         logits = Tensor(rng.standard_normal((N, C), dtype=np.float32))
         labels = rng.integers(0, C, N)
-        for name, loss in losses.items():
-            ms[name].append(bench(loss, logits, labels, samples=10).median_ms)
-            tables[name].append(peak_bytes(loss, logits, labels) / (4 * N * C))
+        for name, timing in compare(losses, logits, labels, samples=10).items():
+            ms[name].append(timing.low_ms)
+            tables[name].append(peak_bytes(losses[name], logits, labels) / (4 * N * C))
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     for style, name in zip(("s--", "o-"), losses, strict=True):
         left.loglog(sizes, ms[name], style, label=name)

@@ -75,7 +75,7 @@ from tinytorch.core.tensor import (
 # %%
 import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
 
-from tito.lab import bench, check_close, check_equal, check_raises, load_digits, peak_bytes, show
+from tito.lab import check_close, check_equal, check_raises, compare, load_digits, peak_bytes, show
 
 # %% [markdown]
 r"""
@@ -1539,7 +1539,8 @@ def analyze_backward():
             with no_grad():
                 forward()
 
-        ratio.append(bench(step, samples=7).median_ms / bench(quiet, samples=7).median_ms)
+        times = compare({"step": step, "forward": quiet}, samples=7)
+        ratio.append(times["step"].low_ms / times["forward"].low_ms)
         kept.append(peak_bytes(forward) / 2**20)
         bare.append(peak_bytes(quiet) / 2**20)
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
@@ -1571,14 +1572,17 @@ def analyze_fusing():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, size=64)
     logits = Tensor(rng.normal(size=(64, 10)), requires_grad=True)
-    composed = bench(lambda: composed_cross_entropy(logits, labels).backward()).median_ms
-    fused = bench(lambda: cross_entropy(logits, labels).backward()).median_ms
-    a, b = Tensor(np.ones(4), requires_grad=True), Tensor(np.ones(4))
-    recorded = bench(lambda: a * b).median_ms
-    plain = bench(lambda: b * b).median_ms
-    numpy_only = bench(lambda array=np.ones(4, np.float32): array * array).median_ms
-    print(f"cross-entropy on (64, 10), forward + backward: composed {composed * 1e3:.0f} us, fused {fused * 1e3:.0f} us")
-    print(f"a * b on 4 elements: NumPy {numpy_only * 1e3:.2f} us, as a Tensor {plain * 1e3:.2f} us, recorded {recorded * 1e3:.2f} us")
+    a, b, array = Tensor(np.ones(4), requires_grad=True), Tensor(np.ones(4)), np.ones(4, np.float32)
+    ways = {
+        "composed": lambda: composed_cross_entropy(logits, labels).backward(),
+        "fused": lambda: cross_entropy(logits, labels).backward(),
+        "NumPy": lambda: array * array,
+        "plain": lambda: b * b,
+        "recorded": lambda: a * b,
+    }
+    us = {name: timing.low_ms * 1e3 for name, timing in compare(ways).items()}
+    print(f"cross-entropy on (64, 10), forward + backward: composed {us['composed']:.0f} us, fused {us['fused']:.0f} us ({us['composed'] / us['fused']:.1f} times faster)")
+    print(f"a * b on 4 elements: NumPy {us['NumPy']:.2f} us, as a Tensor {us['plain']:.2f} us, recorded {us['recorded']:.2f} us")
 
 
 if __name__ == "__main__":

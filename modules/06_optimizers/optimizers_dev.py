@@ -903,7 +903,7 @@ def analyze_cost():
             p.grad += rng.random(dtype=np.float32)
         optimizer, weights = make(params), sum(p.numel() for p in params)
         kept = peak_bytes(optimizer.step) / weights
-        print(f"{name:14} {kept:5.1f} bytes per weight at the peak of the first step, {bench(optimizer.step).median_ms:5.2f} ms per step")
+        print(f"{name:14} {kept:5.1f} bytes per weight at the peak of the first step, {bench(optimizer.step).low_ms:5.2f} ms per step")
 
 
 if __name__ == "__main__":
@@ -921,7 +921,7 @@ def analyze_blocks():
     try:
         for size in sizes:
             BLOCK = size
-            times.append(bench(optimizer.step, samples=7).median_ms)
+            times.append(bench(optimizer.step, samples=7).low_ms)
     finally:
         BLOCK = chosen
     fig, ax = plt.subplots(figsize=(5, 3))

@@ -56,7 +56,7 @@ from tinytorch.core.losses import cross_entropy, mse_loss
 from tinytorch.core.optimizers import SGD, AdamW
 from tinytorch.core.tensor import manual_seed
 
-from tito.lab import bench, check_close, check_equal, check_raises, load_digits, show
+from tito.lab import check_close, check_equal, check_raises, compare, load_digits, show
 
 # %% [markdown]
 r"""
@@ -1267,9 +1267,9 @@ def analyze_checkpoint():
             write_arrays(file, arrays | {"metadata": np.array("{}")})
 
     print(f"{size / weights:.2f} bytes per weight")
-    for name, function in (("atomic", lambda: trainer.save(path)), ("straight over the old file", careless), ("load", lambda: load_checkpoint(path))):
-        timing = bench(function, samples=7)
-        print(f"{name:27} {timing.median_ms:6.1f} ms  ({size / timing.median_ms / 1e3:.0f} MB/s)")
+    ways = {"atomic": lambda: trainer.save(path), "straight over the old file": careless, "load": lambda: load_checkpoint(path)}
+    for name, timing in compare(ways, samples=7).items():
+        print(f"{name:27} {timing.low_ms:6.1f} ms  ({size / timing.low_ms / 1e3:.0f} MB/s)")
 
 
 if __name__ == "__main__":

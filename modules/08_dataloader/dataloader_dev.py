@@ -48,7 +48,7 @@ from tinytorch.core.tensor import generator as default_generator
 import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
 
 from tinytorch.core.tensor import Tensor
-from tito.lab import bench, check_close, check_equal, check_raises, load_digits, peak_bytes, show
+from tito.lab import bench, check_close, check_equal, check_raises, compare, load_digits, peak_bytes, show
 
 # %% [markdown]
 r"""
@@ -306,13 +306,12 @@ def analyze_gather():
     rng = np.random.default_rng(0)
     dataset = TensorDataset(rng.random((20_000, 28, 28), dtype=np.float32), rng.integers(0, 10, size=20_000))
     sizes = [1, 4, 16, 64, 256, 1024]
-    rates = {"one by one, then collate": [], "gathered": []}
+    ways = {"one by one, then collate": lambda indices: collate([dataset[i] for i in indices.tolist()]), "gathered": dataset.gather}
+    rates = {name: [] for name in ways}
     for size in sizes:
         indices = rng.integers(0, len(dataset), size=size)
-        slow = bench(lambda indices=indices: collate([dataset[i] for i in indices.tolist()]), samples=7).median_ms
-        fast = bench(dataset.gather, indices).median_ms
-        for name, ms in zip(rates, (slow, fast), strict=True):
-            rates[name].append(size / ms * 1e3)
+        for name, timing in compare(ways, indices).items():
+            rates[name].append(size / timing.low_ms * 1e3)
     fig, ax = plt.subplots(figsize=(5, 3))
     for marker, (name, values) in zip("so", rates.items(), strict=True):
         ax.loglog(sizes, values, marker=marker, label=name)
@@ -845,10 +844,14 @@ def analyze_prefetch():
             for _ in range(4):
                 weight @ weight
 
+    ways = {
+        "data": lambda dataset: deque(DataLoader(dataset, 64), maxlen=0),
+        "alone": lambda dataset: epoch(dataset, 0),
+        "ahead": lambda dataset: epoch(dataset, 2),
+    }
     rows = TensorDataset(np.ones((640, 16_384), dtype=np.float32))
     for name, dataset in (("Python loop", PythonLoop()), ("unpacking", Packed()), ("gather", rows)):
-        data = bench(lambda d=dataset: deque(DataLoader(d, 64), maxlen=0), samples=3).low_ms
-        alone, ahead = (bench(epoch, dataset, prefetch, samples=3).low_ms for prefetch in (0, 2))
+        data, alone, ahead = (timing.low_ms for timing in compare(ways, dataset, samples=3).values())
         print(f"{name:12} data {data:5.0f} ms, model {alone - data:5.0f} ms, in turn {alone:5.0f} ms, with prefetch {ahead:5.0f} ms")
 
 
@@ -1431,13 +1434,14 @@ def analyze_epoch():
     def epoch(dataset, shuffle):
         deque(DataLoader(dataset, 64, shuffle=shuffle), maxlen=0)
 
+    ways = {"in order": lambda dataset: epoch(dataset, False), "shuffled": lambda dataset: epoch(dataset, True)}
     for name, dataset in (("bytes", small), ("float32", large)):
         kept = sum(array.nbytes for array in dataset.arrays) / 2**20
-        straight, mixed = (bench(epoch, dataset, shuffle, samples=5).median_ms for shuffle in (False, True))
+        straight, mixed = (timing.low_ms for timing in compare(ways, dataset, samples=5).values())
         extra = peak_bytes(epoch, dataset, True) / 2**20
         print(f"{name:8} {kept:4.0f} MiB kept, {straight:4.0f} ms in order, {mixed:4.0f} ms shuffled, {extra:.1f} MiB on top")
-    shuffling = bench(rng.permutation, 60_000).median_ms
-    copying = bench(lambda: large.arrays[0][rng.permutation(60_000)], samples=3).median_ms
+    shuffling = bench(rng.permutation, 60_000).low_ms
+    copying = bench(lambda: large.arrays[0][rng.permutation(60_000)], samples=3).low_ms
     print(f"shuffling 60,000 row numbers: {shuffling:.2f} ms; copying all images into shuffled order: {copying:.0f} ms")
 
 
