@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_code_cell, new_notebook
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
@@ -148,6 +151,19 @@ def test_the_whole_traceback_can_be_asked_for(shell):
     error(shell, in_test("assert 1 == 2, 'words'"))
     shell.run_line_magic("tb", "")
     assert "test_unit_scale()" in "\n".join(shell.shown[2])
+
+
+def test_a_kernel_stops_at_it_as_at_any_error(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    cells = ["import tito.lab", f"def scale(x):\n    {STUB_LINE}", in_test("scale(1)"), "print('never')"]
+    notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+    client = NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": tmp_path}})
+    with pytest.raises(CellExecutionError, match="not written yet: scale"):
+        client.execute()
+    (shown,) = notebook.cells[2].outputs
+    line = "not written yet: scale"
+    assert (shown.ename, shown.evalue, shown.traceback) == ("NotImplementedError", line, [line])
+    assert notebook.cells[3].outputs == []
 
 
 def test_the_stub_is_the_one_that_nbgrader_writes():
