@@ -9,7 +9,6 @@ from tito.sources.variants import alternatives, misconceptions, read_variant
 
 TEXT = '''"""The size is the count."""
 # loses: test-mean, test-module-tensor
-# says: divided by the wrong count
 
 # %% mean
 #| export
@@ -37,7 +36,6 @@ def test_read(put):
     variant = read_variant(put(TEXT))
     assert (variant.name, variant.belief) == ("size", "The size is the count.")
     assert variant.loses == {"test-mean", "test-module-tensor"}
-    assert variant.says == "divided by the wrong count"
     assert variant.answers == {
         "mean": "#| export\ndef mean(x):\n    return x.sum() / x.size",
         "median": "median = mean  # %% is no marker here",
@@ -54,7 +52,7 @@ def test_by_name_and_none(put, tmp_path):
 def test_an_alternative_loses_nothing(put, tmp_path):
     put('"""Another way."""\n\n# %% mean\nmean = np.mean\n', kind="alternatives")
     (variant,) = alternatives(Course(tmp_path), MODULE)
-    assert (variant.loses, variant.says) == (frozenset(), "")
+    assert variant.loses == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +64,6 @@ def test_an_alternative_loses_nothing(put, tmp_path):
         (TEXT.replace("# %% median", "# %% mean"), "changes no cell, or one twice"),
         (TEXT.replace("# %% median", "# %%"), "changes no cell, or one twice"),
         (TEXT.replace("# loses:", "# costs:"), "does not say what it loses"),
-        (TEXT.replace("# says:", "# tells:"), "or which words answer it"),
     ],
 )
 def test_not_as_described(put, tmp_path, text, problem):

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbformat.notebooknode import NotebookNode, from_dict
 
-from tito.engine import runner
-from tito.engine.runner import Execution, Limits
+if TYPE_CHECKING:
+    from tito.engine.runner import Execution, Limits
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,6 +25,8 @@ class WarmRunner:
     """Has the same interface as `SubprocessRunner`; use it as a context manager."""
 
     def __enter__(self) -> "WarmRunner":
+        from tito.engine import runner  # not above: the process that forks must leave `tito` to each notebook's stack
+
         settings = {
             "PYTHONPATH": os.pathsep.join(map(str, (runner.WORKER.parent, ROOT))),
             "PYTHONHASHSEED": "0",
@@ -43,12 +46,14 @@ class WarmRunner:
         self._process.wait(timeout=60)
         self._process.stdout.close()
 
-    def run(self, notebook: NotebookNode, stack: Path, limits: Limits) -> Execution:
+    def run(self, notebook: NotebookNode, stack: Path, limits: "Limits") -> "Execution":
         """Run every code cell of `notebook`, changed in place.
 
         Raises:
             RuntimeError: a cell ended the process, or the time was up.
         """
+        from tito.engine.runner import Execution
+
         cells = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
         with tempfile.TemporaryDirectory() as folder:
             job = {

@@ -4,7 +4,7 @@ Nothing here is exported into `tinytorch`; the notebooks import it for tests and
 notebook, it makes the notebook speak plainly about failing and passed tests (docs/decisions/0010).
 """
 
-from tito.lab.checks import check_close, check_equal, check_raises
+from tito.lab.checks import check_close, check_equal, check_raises, check_without
 from tito.lab.data import load_digits
 from tito.lab.figures import show
 from tito.lab.shell import current_shell, speak_in
@@ -16,6 +16,7 @@ __all__ = [
     "check_close",
     "check_equal",
     "check_raises",
+    "check_without",
     "compare",
     "load_digits",
     "peak_bytes",

@@ -1,46 +1,27 @@
-"""Checks that explain themselves: what was called, what was expected, what came, and where they differ."""
+"""Checks that explain themselves: what was called, what was expected, what came, and what the difference shows."""
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tito.lab import beliefs
+from tito.lab.calls import call_text, meanings
+from tito.lab.evidence import evidence, failing_line
+
 NEXT_STEP = "print both values for one small input and follow the first line that differs"
-
-
-def _brief(values: np.ndarray) -> str:
-    """At most six values on one line."""
-    flat = values.reshape(-1)
-    shown = ", ".join(f"{v:.6g}" if isinstance(v, float | np.floating) else str(v) for v in flat[:6].tolist())
-    return f"[{shown}{', ...' if flat.size > 6 else ''}]  shape {values.shape}"
-
-
-def _message(call: str, expected: str, got: str, differs: str, likely: str, next_step: str) -> str:
-    lines = [call, f"  expected  {expected}", f"  got       {got}"]
-    lines += [f"  differs   {differs}"] if differs else []
-    lines += [f"  likely    {likely}"] if likely else []
-    return "\n".join(["", *lines, f"  next      {next_step}"])
-
-
-def _answer(got: Any, call: str, expected: str, likely: str, next_step: str) -> Any:
-    """The value under test; a function without arguments is called, and an error in it is the finding."""
-    if not callable(got):
-        return got
-    try:
-        return got()
-    except NotImplementedError:
-        raise  # an answer that is still to be written says so itself
-    except Exception as raised:
-        answer = f"{type(raised).__name__}: {raised}"
-        raise AssertionError(_message(call, expected, answer[:200], "", likely, next_step)) from raised
+LONGEST_VALUE = 200  # characters
 
 
 def check_close(
-    got: ArrayLike | Callable[[], ArrayLike],
+    got: Callable[[], ArrayLike] | ArrayLike,
     expected: ArrayLike,
     *,
-    call: str,
+    call: str = "",
     likely: str = "",
     next_step: str = NEXT_STEP,
     rtol: float = 1e-4,
@@ -49,82 +30,181 @@ def check_close(
     """Compare numbers, and explain a difference in at most twelve lines.
 
     Args:
-        got: what the code under test returned: a number, a list or an array (a Tensor's `.data`); or a function
-            without arguments that makes the call, where an error is likely: it is then explained like a wrong value.
+        got: a function without arguments that makes the call: `lambda: f(x).data`. Its text is shown, and an error in
+            it is explained like a wrong value. A value (a number, a list, an array) works too, with `call`.
         expected: the right values; its shape must match exactly.
-        call: the call as a student would type it.
-        likely: the most likely cause of a difference.
+        call: the call as a student would type it, where the text of `got` is not.
         next_step: what to try first.
         rtol, atol: a value passes when |got - expected| <= atol + rtol * |expected|.
 
     Raises:
-        AssertionError: shape or values differ, or `got` is not numeric.
+        AssertionError: shape or values differ, `got` is not numeric, or the call raised.
 
     Example:
-        >>> check_close([1.0, 2.0], [1.0, 2.0], call="f(x)")
+        >>> check_close(lambda: [1.0, 2.0], [1.0, 2.0])
     """
     want = np.asarray(expected)
-    got = _answer(got, call, _brief(want), likely, next_step)
-    if isinstance(got, memoryview):
-        raise AssertionError(
-            _message(call, _brief(want), "an array's buffer", "", "the function returned an array", "return a Tensor")
-        )
-    have = np.asarray(got)
+    check = _Check(got, call, want, _brief(want), likely, next_step)
+    value = check.answer()
+    if isinstance(value, memoryview):
+        check.fail("an array's buffer", value, "", "the function returned an array: return a Tensor")
+        return
+    have = np.asarray(value) if value is not None else np.asarray("None")
     if have.dtype.kind not in "biufc":
-        raise AssertionError(_message(call, _brief(want), f"{type(got).__name__}: {got!r:.60}", "", likely, next_step))
-    if have.shape != want.shape:
-        differs = f"shape {have.shape} instead of {want.shape}"
-        raise AssertionError(_message(call, _brief(want), _brief(have), differs, likely, next_step))
-    wrong = ~np.isclose(have, want, rtol=rtol, atol=atol, equal_nan=True)
-    if wrong.any():
-        index = tuple(int(i) for i in np.argwhere(wrong)[0])
-        where = f"first at index {index}: " if want.ndim else ""
-        differs = f"{where}expected {want[index]:.6g}, got {have[index]:.6g} ({int(wrong.sum())} of {want.size} differ)"
-        raise AssertionError(_message(call, _brief(want), _brief(have), differs, likely, next_step))
+        check.fail(f"{type(value).__name__}: {value!r:.60}", value)
+    elif have.shape != want.shape:
+        check.fail(_brief(have), have, f"shape {have.shape} instead of {want.shape}")
+    else:
+        wrong = ~np.isclose(have, want, rtol=rtol, atol=atol, equal_nan=True)
+        if wrong.any():
+            index = tuple(int(i) for i in np.argwhere(wrong)[0])
+            where = f"first at index {index}: " if want.ndim else ""
+            counts = f" ({int(wrong.sum())} of {want.size} differ)" if want.ndim else ""
+            differs = f"{where}expected {want[index]:.6g}, got {have[index]:.6g}{counts}"
+            check.fail(_brief(have), have, differs)
 
 
-def check_equal(got: Any, expected: Any, *, call: str, likely: str = "", next_step: str = NEXT_STEP) -> None:
+def check_equal(got: Any, expected: Any, *, call: str = "", likely: str = "", next_step: str = NEXT_STEP) -> None:
     """Compare plain values (shapes, names, dtypes, counts) exactly.
 
+    Args:
+        got: a function without arguments that makes the call, or a value with `call`.
+        expected: the right value.
+
     Raises:
-        AssertionError: type or value differs.
+        AssertionError: type or value differs, or the call raised.
 
     Example:
-        >>> check_equal((2, 3), (2, 3), call="x.shape")
+        >>> check_equal(lambda: len("abc"), 3)
     """
-    got = _answer(got, call, repr(expected), likely, next_step)
-    if type(got) is not type(expected) or got != expected:
-        raise AssertionError(_message(call, repr(expected), f"{got!r:.200}", "", likely, next_step))
+    check = _Check(got, call, expected, repr(expected), likely, next_step)
+    value = check.answer()
+    if type(value) is not type(expected) or value != expected:
+        check.fail(f"{value!r:.{LONGEST_VALUE}}", value)
 
 
 def check_raises(
     error: type[Exception],
     function: Callable[..., Any],
     *args: Any,
-    call: str,
+    call: str = "",
     mentions: Sequence[str] = (),
     likely: str = "",
     **kwargs: Any,
 ) -> None:
-    """Check that `function(*args, **kwargs)` raises `error` with a message that holds every word of `mentions`.
+    """Check that a call raises `error` with a message that holds every word of `mentions`.
+
+    Args:
+        error: the exception, or a parent of it.
+        function: makes the call: `lambda: f(x)`; arguments may follow.
+        mentions: words that the message must hold.
 
     Raises:
         AssertionError: nothing was raised, another exception was, or the message lacks a word.
 
     Example:
-        >>> check_raises(ValueError, int, "x", call='int("x")', mentions=["invalid"])
+        >>> check_raises(ValueError, lambda: int("x"), mentions=["invalid"])
     """
     expected = f"{error.__name__}" + (f" that mentions {', '.join(map(repr, mentions))}" if mentions else "")
+    check = _Check(function, call, expected, expected, likely, NEXT_STEP)
     try:
         result = function(*args, **kwargs)
     except error as raised:
         missing = [word for word in mentions if word not in str(raised)]
         if missing:
-            got = f"{type(raised).__name__}: {raised}"
             differs = f"the message lacks {', '.join(map(repr, missing))}"
-            raise AssertionError(_message(call, expected, got[:200], differs, likely, NEXT_STEP)) from None
+            check.fail(_told(raised), raised, differs, "")
+    except NotImplementedError:
+        raise
     except Exception as raised:  # noqa: BLE001 - any other error is itself the finding, and fails the check
-        got = f"{type(raised).__name__}: {raised}"
-        raise AssertionError(_message(call, expected, got[:200], "", likely, NEXT_STEP)) from None
+        check.fail(_told(raised), raised, "", failing_line(raised, function))
     else:
-        raise AssertionError(_message(call, expected, f"{type(result).__name__}, no error", "", likely, NEXT_STEP))
+        check.fail(f"{type(result).__name__}, no error", f"no error, {type(result).__name__}", "", "")
+
+
+def check_without(function: Callable[..., Any], *banned: str) -> None:
+    """Check that an answer does without what its TODO forbids: names such as "sum", or the operator "@".
+
+    Raises:
+        AssertionError: the text of the function uses one of them.
+
+    Example:
+        >>> check_without(check_equal, "eval")
+    """
+    plain = inspect.unwrap(function)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(plain)))
+    for node in ast.walk(tree):
+        used = getattr(node, "attr", getattr(node, "id", ""))
+        if isinstance(node, ast.MatMult):
+            used = "@"
+        if used in banned:
+            name = plain.__name__
+            expected = f"no {', '.join(banned)}"
+            check = _Check(
+                None, f"the text of {name}", expected, expected, "", "write it with the loops or steps asked for"
+            )
+            check.fail(f"it uses {used}", used, "", "")
+            return
+
+
+class _Check:
+    """One check: what was asked, and what to say when it does not hold."""
+
+    def __init__(self, got: Any, call: str, expected: Any, shown: str, likely: str, next_step: str) -> None:
+        self.got, self.expected, self.shown, self.likely, self.next_step = got, expected, shown, likely, next_step
+        self._call = call
+
+    @property
+    def call(self) -> str:
+        """The text of the call."""
+        return self._call or (call_text(self.got) if inspect.isfunction(self.got) else "the value")
+
+    def answer(self) -> Any:
+        """The value under test; an error in the call is the finding."""
+        if not callable(self.got):
+            return self.got
+        try:
+            return self.got()
+        except NotImplementedError:
+            raise  # an answer that is still to be written says so itself
+        except Exception as raised:  # noqa: BLE001 - whatever it is, it is what the test found
+            self.fail(_told(raised), raised, "", failing_line(raised, self.got))
+            return self.expected
+
+    def fail(self, shown: str, got: Any, differs: str = "", shows: str | None = None) -> None:
+        """Explain the difference; while beliefs are recorded, only note it.
+
+        Raises:
+            AssertionError: always, but while recording.
+        """
+        if beliefs.note(self.call, self.expected, got):
+            return
+        if shows is None:
+            shows = evidence(got, self.expected)
+        believed = beliefs.belief(self.call, self.expected, got)
+        rows = {
+            "where": meanings(self.got) if inspect.isfunction(self.got) else "",
+            "expected": self.shown,
+            "got": shown,
+            "differs": differs,
+            "shows": shows,
+            "belief": f'"{believed}" gives this same answer' if believed else "",
+            "likely": self.likely,
+            "next": self.next_step,
+        }
+        _stop([self.call, *(f"  {name:<8}  {text}" for name, text in rows.items() if text)])
+
+
+def _stop(lines: list[str]) -> NoReturn:
+    raise AssertionError("\n".join(["", *lines])) from None
+
+
+def _told(raised: BaseException) -> str:
+    return f"{type(raised).__name__}: {raised}"[:LONGEST_VALUE]
+
+
+def _brief(values: np.ndarray) -> str:
+    """At most six values on one line."""
+    flat = values.reshape(-1)
+    shown = ", ".join(f"{v:.6g}" if isinstance(v, float | np.floating) else str(v) for v in flat[:6].tolist())
+    return f"[{shown}{', ...' if flat.size > 6 else ''}]  shape {values.shape}"

@@ -5,7 +5,6 @@ under its `grade_id`:
 
     \"\"\"The mean divides by the size of the array.\"\"\"
     # loses: test-mean, test-module
-    # says: the wrong count
 
     # %% mean
     #| export
@@ -23,7 +22,7 @@ from tito.registry import Module
 
 CELL = re.compile(r"^# %% *(\S*) *$", flags=re.MULTILINE)
 KINDS = ("misconceptions", "alternatives")
-FACT = re.compile(r"^# (loses|says): *(.+?) *$", flags=re.MULTILINE)
+LOSES = re.compile(r"^# loses: *(.+?) *$", flags=re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -34,14 +33,12 @@ class Variant:
     belief:  what somebody who answers so thinks, in one sentence.
     answers: `grade_id` of an answer cell -> its text; the other cells are as in the reference solution.
     loses:   the test cells that fail; empty for an alternative.
-    says:    words of the message that answers the belief; "" for an alternative.
     """
 
     path: Path
     belief: str
     answers: dict[str, str]
     loses: frozenset[str]
-    says: str
 
     @property
     def name(self) -> str:
@@ -57,9 +54,8 @@ def misconceptions(course: Course, module: Module) -> list[Variant]:
     """
     found = [read_variant(path) for path in variant_paths(course, module, "misconceptions")]
     for variant in found:
-        if not variant.loses or not variant.says:
-            problem = f"{variant.path} does not say what it loses, or which words answer it."
-            raise CourseError(problem, "Add the comments '# loses:' and '# says:' under its docstring.")
+        if not variant.loses:
+            raise CourseError(f"{variant.path} does not say what it loses.", "Add '# loses:' under its docstring.")
     return found
 
 
@@ -94,6 +90,6 @@ def read_variant(path: Path) -> Variant:
     names, bodies = parts[::2], [body.strip() for body in parts[1::2]]
     if not names or len(set(names)) < len(names) or "" in names:
         raise CourseError(f"{path} changes no cell, or one twice.", "Put each under its own '# %% GRADE_ID' line.")
-    facts = dict(FACT.findall(head))
-    loses = frozenset(facts.get("loses", "").replace(",", " ").split())
-    return Variant(path, belief, dict(zip(names, bodies, strict=True)), loses, facts.get("says", ""))
+    found = LOSES.search(head)
+    loses = frozenset(found[1].replace(",", " ").split()) if found else frozenset()
+    return Variant(path, belief, dict(zip(names, bodies, strict=True)), loses)

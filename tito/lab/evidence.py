@@ -1,0 +1,170 @@
+"""What a wrong answer itself shows: statements that are true of the numbers, and no guess about the reason."""
+
+import itertools
+import linecache
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+GATE = "apply"  # what `@op` wraps every operation in: the line to look at is the caller's
+SIMPLE = 64  # the largest denominator of a factor that is told as a fraction
+
+
+def evidence(got: Any, expected: Any) -> str:
+    """Say in one sentence what is conspicuous about `got`, "" when nothing is.
+
+    Example:
+        >>> evidence(np.array([2.0, 4.0]), np.array([1.0, 2.0]))
+        'every value is 2 times the expected one'
+    """
+    if got is None:
+        return "the answer is None: is a `return` missing?"
+    if isinstance(expected, str) and expected == "float32" and isinstance(got, str):
+        return f"the numbers are {got}, not the course's float32"
+    have, want = _numbers(got), _numbers(expected)
+    if have is None or want is None:
+        return _plain(got, expected)
+    if have.shape != want.shape:
+        return _about_shape(have, want)
+    return next(filter(None, (look(have, want) for look in LOOKS)), "")
+
+
+def failing_line(error: BaseException, test: Callable[..., Any]) -> str:
+    """Say where in the page's own code an exception was raised: the innermost frame there that is no test.
+
+    Args:
+        error: what was raised.
+        test: a function of the test; the page's code shares its global names.
+    """
+    found, traceback = "", error.__traceback__
+    page = getattr(test, "__globals__", None)
+    while traceback is not None:
+        frame, number, traceback = traceback.tb_frame, traceback.tb_lineno, traceback.tb_next
+        name = frame.f_code.co_name
+        if frame.f_globals is page and not name.startswith(("test_", "<")) and name != GATE:
+            line = linecache.getline(frame.f_code.co_filename, number).strip()
+            found = f"raised in `{frame.f_code.co_qualname}`: {line}" if line else found
+    return found
+
+
+def _numbers(value: Any) -> np.ndarray | None:
+    if isinstance(value, bool | str):
+        return None
+    if isinstance(value, int | float | np.ndarray | np.number) or (
+        isinstance(value, list) and all(isinstance(item, int | float | list) for item in value)
+    ):
+        try:
+            array = np.asarray(value)
+        except ValueError:
+            return None
+        return array.astype(np.float64) if array.dtype.kind in "iufb" else None
+    return None
+
+
+def _plain(got: Any, expected: Any) -> str:
+    if type(got) is not type(expected):
+        return f"the answer is a {type(got).__name__}, not a {type(expected).__name__}"
+    if isinstance(expected, tuple | list):
+        if len(got) != len(expected):
+            return f"the answer has {len(got)} entries, not {len(expected)}"
+        if sorted(map(repr, got)) == sorted(map(repr, expected)):
+            return "the right entries in another order"
+    return ""
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    scale = float(np.max(np.abs(other), initial=0.0, where=np.isfinite(other)))
+    return bool(np.allclose(one, other, rtol=1e-3, atol=1e-5 * max(scale, 1e-6), equal_nan=True))
+
+
+def _about_shape(have: np.ndarray, want: np.ndarray) -> str:
+    if have.size == want.size:
+        ones = [n for n in have.shape if n != 1] == [n for n in want.shape if n != 1]
+        if ones and _same(have.reshape(want.shape), want):
+            return "the numbers are right; only axes of size 1 differ"
+        order = _axes_order(have, want)
+        if order:
+            return f"the numbers are right, but the axes come in the order {order}"
+        if _same(have.reshape(want.shape), want):
+            return "the numbers are right and in order, in another shape"
+    return ""
+
+
+def _axes_order(have: np.ndarray, want: np.ndarray) -> tuple[int, ...] | None:
+    """The order in which `have` holds the axes of `want`, unless it is the right one."""
+    if have.ndim != want.ndim or not 2 <= have.ndim <= 4:
+        return None
+    for order in itertools.permutations(range(want.ndim)):
+        if order != tuple(range(want.ndim)):
+            turned = want.transpose(order)
+            if turned.shape == have.shape and _same(have, turned):
+                return order
+    return None
+
+
+def _not_finite(have: np.ndarray, want: np.ndarray) -> str:
+    bad = ~np.isfinite(have) & np.isfinite(want)
+    if not bad.any():
+        return ""
+    kinds = [name for name, test in (("nan", np.isnan), ("infinite", np.isinf)) if test(have[bad]).any()]
+    return f"{int(bad.sum())} of {have.size} values are {' or '.join(kinds)}"
+
+
+def _constant(have: np.ndarray, want: np.ndarray) -> str:
+    if have.size > 1 and np.ptp(have) == 0 and np.ptp(want) > 0:
+        return f"every value is {have.flat[0]:.6g}"
+    return ""
+
+
+def _factor(have: np.ndarray, want: np.ndarray) -> str:
+    some = np.abs(want) > 1e-6 * max(float(np.abs(want).max(initial=0)), 1e-12)
+    if some.sum() < 2 or not np.isfinite(have).all() or np.ptp(np.abs(want[some])) == 0:
+        return ""
+    ratio = float(np.median(have[some] / want[some]))
+    if ratio == 0 or not _same(have, ratio * want):
+        return ""
+    if abs(ratio + 1) < 1e-3:
+        return "every value has the opposite sign"
+    simple = Fraction(ratio).limit_denominator(SIMPLE)
+    near = simple.denominator > 1 and abs(float(simple) - ratio) < 1e-4 * abs(ratio)
+    return f"every value is {simple if near else format(ratio, '.4g')} times the expected one"
+
+
+def _offset(have: np.ndarray, want: np.ndarray) -> str:
+    if have.size < 2 or np.ptp(want) == 0 or not np.isfinite(have).all():
+        return ""
+    by = float(np.median(have - want))
+    if by and _same(have - by, want) and np.ptp(have - want) < 1e-3 * abs(by):
+        return f"every value is too {'large' if by > 0 else 'small'} by {abs(by):.4g}"
+    return ""
+
+
+def _signs(have: np.ndarray, want: np.ndarray) -> str:
+    if have.size > 1 and _same(np.abs(have), np.abs(want)):
+        return f"the sizes are right, {int((np.sign(have) != np.sign(want)).sum())} of {have.size} signs are not"
+    return ""
+
+
+def _order(have: np.ndarray, want: np.ndarray) -> str:
+    order = _axes_order(have, want)
+    if order:
+        return "the answer is transposed" if have.ndim == 2 else f"the axes come in the order {order}"
+    if have.size > 2 and _same(np.sort(have, axis=None), np.sort(want, axis=None)):
+        return "the right values in another order"
+    return ""
+
+
+def _confined(have: np.ndarray, want: np.ndarray) -> str:
+    """All that differs lies at one index of one axis."""
+    wrong = ~np.isclose(have, want, rtol=1e-4, atol=1e-5, equal_nan=True)
+    for axis in range(wrong.ndim):
+        others = tuple(i for i in range(wrong.ndim) if i != axis)
+        where = np.flatnonzero(wrong.any(axis=others))
+        if len(where) == 1 and wrong.shape[axis] > 2 and wrong.sum() > 1:
+            return f"all that differs lies at index {where[0]} of axis {axis}"
+    return ""
+
+
+LOOKS = (_not_finite, _constant, _factor, _offset, _signs, _order, _confined)

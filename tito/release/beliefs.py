@@ -1,0 +1,88 @@
+"""What each misconception of the bank answers to each check, as digests: how a failing test knows a belief again.
+
+The digests and the one-sentence beliefs go into the kit (`tito/lab/beliefs/NN_name.json`); the answers do not.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+from nbformat.notebooknode import NotebookNode
+from nbformat.v4 import new_code_cell
+
+import tito.lab
+from tito.course import Course
+from tito.engine.runner import Limits, SubprocessRunner
+from tito.errors import CourseError
+from tito.files import write_atomic
+from tito.grading.stack import build_stack
+from tito.registry import Module
+from tito.sources.build import notebook_text
+from tito.sources.variants import Variant, misconceptions
+
+GENERATED = "by `tito sync` from the misconceptions; do not edit"
+START = "from tito.lab.beliefs import start_recording\n\nstart_recording()"
+END = "from tito.lab.beliefs import recorded\n\nprint('\\n'.join(recorded()))"
+LAB = Path(tito.lab.__file__).parent
+
+
+def beliefs_path(course: Course, module: Module) -> Path:
+    """Where a module's digests stand."""
+    return course.root / "tito" / "lab" / "beliefs" / f"{module.folder}.json"
+
+
+def fingerprint(course: Course, module: Module) -> str:
+    """A hash of all that the digests depend on: the page, the bank and the checks."""
+    parts = [course.teaching_source(module), *(variant.path for variant in misconceptions(course, module))]
+    parts += [LAB / name for name in ("beliefs.py", "calls.py", "checks.py")]
+    return hashlib.sha256(b"".join(hashlib.sha256(part.read_bytes()).digest() for part in parts)).hexdigest()[:16]
+
+
+def up_to_date(course: Course, module: Module) -> bool:
+    """Whether the module's digests belong to its page and its bank as they are."""
+    path = beliefs_path(course, module)
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["of"] == fingerprint(course, module)
+
+
+def write_beliefs(course: Course, module: Module, jobs: int = 2) -> Path:
+    """Run every misconception of a module and write down its answers as digests.
+
+    Raises:
+        CourseError: a notebook did not run to its end.
+    """
+    notebook = nbformat.reads(notebook_text(course, module), as_version=4)
+    bank = misconceptions(course, module)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+        stack = build_stack(course, module, Path(folder))
+        answers = list(pool.map(lambda variant: _answers(notebook, variant, stack), bank))
+    common = Counter(key for keys in answers for key in set(keys))
+    known = {key: number for number, keys in enumerate(answers) for key in keys if common[key] == 1}
+    facts = {
+        "generated": GENERATED,
+        "of": fingerprint(course, module),
+        "beliefs": [variant.belief for variant in bank],
+        "answers": dict(sorted(known.items())),
+    }
+    path = beliefs_path(course, module)
+    write_atomic(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    return path
+
+
+def _answers(notebook: NotebookNode, variant: Variant, stack: Path) -> list[str]:
+    """The digests of the checks that fail with a variant's answers."""
+    cells = [new_code_cell(START)]
+    for cell in notebook.cells:
+        managed = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "code" and not ("def analyze_" in cell.source and not managed):
+            cells.append(new_code_cell(variant.answers.get(managed.get("grade_id", ""), cell.source)))
+    cells.append(new_code_cell(END))
+    job = nbformat.v4.new_notebook(cells=cells)
+    execution = SubprocessRunner().run(job, stack, Limits())
+    printed = [output.text for output in execution.notebook.cells[-1].outputs if output.output_type == "stream"]
+    if execution.status != "graded" or not printed:
+        raise CourseError(f"{variant.path} did not run to its end: {execution.status}.", "Run its round trip test.")
+    return sorted(set("".join(printed).split()))
