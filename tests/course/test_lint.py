@@ -86,6 +86,10 @@ BREAKS = [
     ("imports-match-needs", "from tinytorch.core.tensor import Tensor", "", "nothing is imported"),
     ("imports-allowed", NUMPY, f"{NUMPY}import matplotlib.pyplot\n", "must not import matplotlib"),
     ("imports-allowed", NUMPY, f"{NUMPY}from . import losses\n", "must not import .losses"),
+    ("first-exercise", "## ReLU\n", "## ReLU\n" + "A line.\n" * 120, "comes after 134 lines, more than 120"),
+    ("given-length", PAGE, "import json\n" + "x = 1\n" * 60, "has 61 lines, more than 60"),
+    ("line-length", PAGE, f"import json  # {'-' * 86}", "101 characters, more than 100"),
+    ("test-length", TEST_BODY, TEST_BODY + "    x = 1\n" * 13, "test_unit_relu shows 16 lines, more than 15"),
     ("title-matches", "# Module 02: Activations", "# Activations", "# Module 02: "),
     ("title-matches", "**Points** 10", "**Points** 100", "**Points** 10"),
     ("title-matches", "**About** 2 hours", "**About** 3 hours", "**About** 2 hours"),
@@ -112,10 +116,11 @@ def test_the_sample_keeps_every_rule(tmp_path):
 def test_a_broken_rule_is_the_only_finding(tmp_path, rule, old, new, words):
     text = SAMPLE.read_text()
     assert old in text
-    found = findings(course_with(tmp_path, text.replace(old, new)))
+    broken = text.replace(old, new)
+    found = findings(course_with(tmp_path, broken))
     assert {finding.rule for finding in found} == {rule}
     assert any(words in finding.message for finding in found)
-    assert all(1 <= finding.line <= len(text.splitlines()) + 20 for finding in found)
+    assert all(1 <= finding.line <= len(broken.splitlines()) for finding in found)
 
 
 def test_every_rule_is_broken_by_a_test():
@@ -127,6 +132,11 @@ def test_a_finding_points_at_its_line(tmp_path):
     text = SAMPLE.read_text().replace("rectify = relu", "class Sequential:\n    pass")
     finding = findings(course_with(tmp_path, text))[0]
     assert text.splitlines()[finding.line - 1] == "class Sequential:"
+
+
+def test_a_folded_cell_may_be_long(tmp_path):
+    text = SAMPLE.read_text().replace(f"# %%\n{PAGE}", '# %% jupyter={"source_hidden": true}\n' + "x = 1\n" * 61)
+    assert "given-length" not in {finding.rule for finding in findings(course_with(tmp_path, text))}
 
 
 def test_only_length_and_unused_needs_are_warnings(tmp_path):
@@ -156,5 +166,15 @@ def test_shares_add_up(tmp_path):
     found = shares(read_source(course_with(tmp_path, SAMPLE.read_text()), ROW))
     lines = sum(bool(line.strip()) for cell in read_source(Course(tmp_path), ROW).cells for line in cell.lines)
     assert found.lines == lines
-    assert 0 < found.prose < found.exported < 100
-    assert found.exported + found.prose + found.tests == pytest.approx(100 - 100 / lines)  # one line imports json
+    assert 0 < found.prose < 100
+    assert 0 < found.tests < 100
+    assert (found.written, found.open, found.exported) == (1, 10, 10)
+
+
+def test_a_folded_cell_does_not_stand_open(tmp_path):
+    text = SAMPLE.read_text().replace(
+        "# %%\n#| export\nclass ReLU", '# %% jupyter={"source_hidden": true}\n#| export\nclass ReLU'
+    )
+    found = shares(read_source(course_with(tmp_path, text), ROW))
+    assert (found.written, found.open, found.exported) == (1, 7, 10)
+    assert found.share == pytest.approx(100 / 7)

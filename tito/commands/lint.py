@@ -37,21 +37,25 @@ def _print_shares(course: Course, modules: list[Module]) -> None:
     from rich.table import Table
 
     from tito.console import out
-    from tito.lint.shares import EXPORTED_AT_LEAST, PROSE_AT_MOST, TESTS_AT_MOST, shares
+    from tito.lint.shares import PROSE_AT_MOST, TESTS_AT_MOST, WRITTEN_AT_LEAST, WRITTEN_OVERALL, shares
     from tito.lint.source import read_source
 
-    table = Table(title="What the lines are for (guides, not rules)", title_justify="left")
-    table.add_column("module")
-    for name in (
+    heads = [
         "lines",
-        f"exported >= {EXPORTED_AT_LEAST} %",
         f"prose <= {PROSE_AT_MOST} %",
         f"tests <= {TESTS_AT_MOST} %",
-    ):
+        f"student writes >= {WRITTEN_AT_LEAST} % of the open code",
+        "of all exported code",
+    ]
+    table = Table(title="What the lines are for", title_justify="left")
+    table.add_column("module")
+    for name in heads:
         table.add_column(name, justify="right")
-    for module in modules:
-        found = shares(read_source(course, module))
-        table.add_row(
-            module.folder, str(found.lines), *(f"{p:.0f}" for p in (found.exported, found.prose, found.tests))
-        )
+    found = {module.folder: shares(read_source(course, module)) for module in modules}
+    for folder, share in found.items():
+        whole = 100 * share.written / max(share.exported, 1)
+        table.add_row(folder, str(share.lines), *(f"{p:.0f}" for p in (share.prose, share.tests, share.share, whole)))
     out().print(table)
+    written, standing_open = (sum(getattr(share, name) for share in found.values()) for name in ("written", "open"))
+    overall = 100 * written / max(standing_open, 1)
+    out().print(f"overall the student writes {overall:.0f} % of the open exported code (at least {WRITTEN_OVERALL})")

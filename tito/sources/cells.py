@@ -69,6 +69,12 @@ class Cell:
         """Whether the cell starts with `#| export` (alone or under `#| default_exp`)."""
         return any(word == "export" for word, _ in self.directives)
 
+    @property
+    def folded(self) -> bool:
+        """Whether a notebook opens with the cell's text folded away."""
+        settings = self.metadata.get("jupyter")
+        return isinstance(settings, dict) and settings.get("source_hidden") is True
+
     def where(self, line: int) -> str:
         """Name a line of this cell (1-based) for an error message, with the file's line where it is known."""
         inside = f"cell {self.name}, line {line}"
