@@ -7,6 +7,7 @@ notebook, it makes the notebook speak plainly about failing and passed tests (do
 from tito.lab.checks import check_close, check_equal, check_raises, check_without
 from tito.lab.data import load_digits
 from tito.lab.figures import show
+from tito.lab.graph import draw_graph
 from tito.lab.shell import current_shell, speak_in
 from tito.lab.timing import Timing, bench, compare, peak_bytes
 
@@ -18,6 +19,7 @@ __all__ = [
     "check_raises",
     "check_without",
     "compare",
+    "draw_graph",
     "load_digits",
     "peak_bytes",
     "show",
