@@ -33,4 +33,4 @@ $(READY): requirements/student.txt requirements/course.txt pyproject.toml
 	touch $(READY)
 
 clean:
-	rm -rf source release kit submitted autograded feedback demo gradebook.db .tito
+	rm -rf source release kit submitted autograded feedback demo pictures gradebook.db .tito

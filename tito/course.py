@@ -32,6 +32,16 @@ class Course:
         return self.root / "tinytorch"
 
     @property
+    def milestones(self) -> Path:
+        """The famous networks that run on the package."""
+        return self.root / "milestones"
+
+    @property
+    def pictures(self) -> Path:
+        """What the milestones draw."""
+        return self.root / "pictures"
+
+    @property
     def source(self) -> Path:
         """Notebooks with solutions, built from the modules; nbgrader's `source`."""
         return self.root / "source"

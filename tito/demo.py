@@ -89,8 +89,8 @@ def run_demo(course: Course) -> None:
     tito(classroom, "feedback", module.folder)
     tito(classroom, "report", module.folder, "--csv", "grades.csv")
 
-    say("3. A network built on the exported package learns to read handwriting")
-    run(course, [sys.executable, "-m", "tito.demo_model"])
+    say("3. The network of 1986, built on the exported package, learns to read handwriting")
+    tito(course, "milestone", "run", "1986")
 
     say(f"Done in {time.monotonic() - start:.0f} s. What there is now, and what to do next")
     print(NEXT)
@@ -99,6 +99,7 @@ def run_demo(course: Course) -> None:
 NEXT = """\
   tinytorch/               the framework             source/, release/   notebooks with and without answers
   kit/tinytorch-kit.zip    what students receive     demo/               the class: grades.csv, feedback/, gradebook.db
+                                                     pictures/           what the network of 1986 looks for
 
   As a student      unzip the kit elsewhere, then: pip install -r requirements/student.txt, tito start 01, tito check 01
   As an instructor  give the kit to your class, then: tito collect FOLDER, tito grade, tito feedback, tito report

@@ -1,10 +1,10 @@
-"""The milestones: famous networks that run on the exported package, each a script in `milestones/`."""
+"""The milestones: famous networks that run on the exported package, each a script in `milestones/NN_year_name/`.
+
+A script says in NEEDS which modules it needs and in GOALS what it claims; both are read without running it. Its `run`
+trains, tells a person what came of it, saves a picture, and returns shares between 0 and 1.
+"""
 
 import ast
-import importlib.util
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,18 +12,22 @@ from tito.course import Course
 from tito.errors import CourseError
 from tito.registry import MODULES, Module
 
+Goals = dict[str, dict[str, float]]
+
 
 @dataclass(frozen=True)
 class Milestone:
-    """One script of `milestones/NN_year_name/`.
+    """One script.
 
     title: the first line of its docstring.
-    needs: the modules that must be exported, as the script's NEEDS says.
+    needs: the modules that must be exported.
+    goals: name of a share -> "least", "most" or "mean" -> what it must be.
     """
 
     path: Path
     title: str
     needs: tuple[Module, ...]
+    goals: Goals
 
     @property
     def folder(self) -> str:
@@ -39,19 +43,24 @@ class Milestone:
 
 def find_milestones(course: Course) -> list[Milestone]:
     """Return the milestones of a course or a student kit, in their order."""
-    return [read_milestone(path) for path in sorted((course.root / "milestones").glob("[0-9]*_*_*/*.py"))]
+    return [read_milestone(path) for path in sorted(course.milestones.glob("[0-9]*_*_*/*.py"))]
 
 
 def read_milestone(path: Path) -> Milestone:
-    """Read a script's title and needs without running it."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    numbers = next(
-        ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "NEEDS"
-    )
-    title = (ast.get_docstring(tree) or "").splitlines()[0]
-    return Milestone(path, title, tuple(module for module in MODULES if module.number in numbers))
+    """Read what a script says about itself.
+
+    Raises:
+        CourseError: it does not say it.
+    """
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        constants = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
+        numbers, goals = (ast.literal_eval(constants[name]) for name in ("NEEDS", "GOALS"))
+    except (SyntaxError, KeyError, ValueError):
+        problem = f"{path.parent.name}/{path.name} cannot be read: it needs a NEEDS and a GOALS of plain values."
+        raise CourseError(problem, "Restore the file from the course or the kit.") from None
+    title = (ast.get_docstring(tree) or path.stem).splitlines()[0]
+    return Milestone(path, title, tuple(module for module in MODULES if module.number in numbers), goals)
 
 
 def find_milestone(course: Course, word: str) -> Milestone:
@@ -68,39 +77,20 @@ def find_milestone(course: Course, word: str) -> Milestone:
     raise CourseError(f"There is no milestone '{word}'.", f"Choose one of: {known}.")
 
 
+def missing_modules(course: Course, milestone: Milestone) -> list[Module]:
+    """The modules that a milestone needs and that have not been exported yet."""
+    return [module for module in milestone.needs if not course.exported(module).is_file()]
+
+
 def require_modules(course: Course, milestone: Milestone) -> None:
-    """Check that every module that the milestone needs has been exported.
+    """Check that every module that a milestone needs has been exported.
 
     Raises:
-        CourseError: names the first one that is missing.
+        CourseError: names those that are missing.
     """
-    for module in milestone.needs:
-        if not (course.root / module.target).is_file():
-            raise CourseError(
-                f"{milestone.folder} needs module {module.folder}, which is not in your package yet.",
-                f"Finish it, then run 'tito export {module.number:02d}'.",
-            )
-
-
-def run_milestone(course: Course, milestone: Milestone, seed: int, figures: Path | None) -> None:
-    """Run the script on the course's package, on one thread.
-
-    Raises:
-        CourseError: a module is missing, or the code failed; the message holds the error's last line and its place.
-    """
-    require_modules(course, milestone)
-    command = [sys.executable, str(milestone.path), "--seed", str(seed)]
-    if figures and importlib.util.find_spec("matplotlib"):
-        figures.mkdir(parents=True, exist_ok=True)
-        command += ["--figures", str(figures)]
-    environment = os.environ | {"PYTHONPATH": str(course.root), "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-    done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise CourseError(f"{milestone.folder} stopped: {last_error(course, done.stderr)}.", "Run 'tito check' on it.")
-
-
-def last_error(course: Course, traceback: str) -> str:
-    """The error's own line, and the module of the package that it came from, if any."""
-    lines = traceback.strip().splitlines() or ["without a word"]
-    places = [module for line in lines for module in MODULES if f"{course.root / module.target}" in line]
-    return f"{lines[-1]} (in module {places[-1].folder})" if places else lines[-1]
+    missing = missing_modules(course, milestone)
+    if missing:
+        names = ", ".join(module.folder for module in missing)
+        first = f"{missing[0].number:02d}"
+        problem = f"{milestone.folder} needs {names}, which your package does not have yet."
+        raise CourseError(problem, f"Finish module {first}, then run 'tito export {first}'.")
