@@ -566,8 +566,8 @@ def evaluate(model: Module, loss_function: Callable, batches: Iterable, metrics:
     """
     ### BEGIN SOLUTION
     mode, functions, count = model.training, metrics or {}, 0
-    sums = dict.fromkeys(["loss", *functions], 0.0)
     model.eval()
+    sums = dict.fromkeys(["loss", *functions], 0.0)
     with no_grad():
         for x, y in batches:
             output = model(as_input(x))

@@ -355,8 +355,8 @@ def evaluate(model: Module, loss_function: Callable, batches: Iterable, metrics:
     HINT: model.train(mode) sets either mode. metric(output.data, raw(y)); raw() takes an array out of a Tensor.
     """
     mode, functions, count = model.training, metrics or {}, 0
-    sums = dict.fromkeys(["loss", *functions], 0.0)
     model.eval()
+    sums = dict.fromkeys(["loss", *functions], 0.0)
     with no_grad():
         for x, y in batches:
             output = model(as_input(x))

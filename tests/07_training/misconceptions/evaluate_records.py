@@ -6,9 +6,9 @@
 #| export
 def evaluate(model, loss_function, batches, metrics=None):
     functions, count = metrics or {}, 0
-    sums = dict.fromkeys(["loss", *functions], 0.0)
     mode = model.training
     model.eval()
+    sums = dict.fromkeys(["loss", *functions], 0.0)
     for x, y in batches:
         output = model(as_input(x))
         sums["loss"] += loss_function(output, y).item() * len(x)

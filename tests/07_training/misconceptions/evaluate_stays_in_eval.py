@@ -6,8 +6,8 @@
 #| export
 def evaluate(model, loss_function, batches, metrics=None):
     functions, count = metrics or {}, 0
-    sums = dict.fromkeys(["loss", *functions], 0.0)
     model.eval()
+    sums = dict.fromkeys(["loss", *functions], 0.0)
     with no_grad():
         for x, y in batches:
             output = model(as_input(x))
