@@ -1,8 +1,12 @@
-"""Writing files so that a crash leaves either the old content or the new, never half of it."""
+"""Writing files and folders so that a crash leaves either the old content or the new, never half of it."""
 
+import ctypes
 import os
+import shutil
 import tempfile
 from pathlib import Path
+
+HERE, EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux, see renameat2(2)
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
@@ -23,3 +27,29 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     except BaseException:
         Path(fresh).unlink(missing_ok=True)
         raise
+
+
+def replace_folder(fresh: Path, target: Path) -> None:
+    """Put the folder `fresh` in the place of `target`; both are on one file system.
+
+    Where the system cannot let two folders change names (all but Linux), a kill between two renames leaves no `target`.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists():
+        os.rename(fresh, target)
+        return
+    if not _exchange(fresh, target):
+        aside = fresh.with_name(f"{fresh.name}.aside")
+        os.rename(target, aside)
+        os.rename(fresh, target)
+        os.rename(aside, fresh)
+    shutil.rmtree(fresh)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders change names in one step, where the system can."""
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    return bool(rename(HERE, os.fsencode(one), HERE, os.fsencode(other), EXCHANGE) == 0)

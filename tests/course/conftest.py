@@ -47,6 +47,13 @@ def course(released_once, tmp_path) -> Course:
     return Course(tmp_path / "course")
 
 
+@pytest.fixture
+def full_course(course) -> Course:
+    """A released course with public tests, a milestone, a misconception and an alternative."""
+    mini.add_public_files(course)
+    return course
+
+
 @pytest.fixture(scope="session")
 def real_course(tmp_path_factory):
     """`real_course[module]` is a `RealModule`."""

@@ -122,6 +122,15 @@ if __name__ == "__main__":
     test_unit_relu()
 '''
 
+MISCONCEPTION = '''"""A factor adds."""
+# loses: test-scale
+
+# %% scale
+#| export
+def scale(x, factor):
+    return np.asarray(x, dtype=np.float32) + np.float32(factor)
+'''
+
 GOOD = {
     "scale": "#| export\ndef scale(x, factor):\n    return (np.asarray(x) * factor).astype(np.float32)\n",
     "shift": "#| export\ndef shift(x, by):\n    return (np.asarray(x) + by).astype(np.float32)\n",
@@ -146,6 +155,17 @@ def make_sources(root: Path) -> Course:
     for module in (TENSOR_MODULE, ACTIVATIONS_MODULE):
         build(course, module)
     return course
+
+
+def add_public_files(course: Course) -> None:
+    """Add what else goes into a kit, or must not: tests, a milestone, a misconception and an alternative."""
+    tests = course.tests(TENSOR_MODULE)
+    for folder, text in (("misconceptions", MISCONCEPTION), ("alternatives", MISCONCEPTION.replace("+", "- 2 *"))):
+        (tests / folder).mkdir(parents=True)
+        (tests / folder / "one.py").write_text(text)
+    (tests / "test_public.py").write_text("def test_scale():\n    from tinytorch.core.tensor import scale\n")
+    (course.root / "milestones" / "1957").mkdir(parents=True)
+    (course.root / "milestones" / "1957" / "run.py").write_text("print('perceptron')\n")
 
 
 def released(course: Course, module: Module = TENSOR_MODULE) -> NotebookNode:

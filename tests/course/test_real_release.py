@@ -1,14 +1,60 @@
-"""What students receive of the real course holds no answer."""
+"""What students receive of the real course holds no answer; and no two lines of an answer could be pasted unseen."""
+
+import itertools
+
+import nbformat
+import pytest
+from real import read
 
 from tito.registry import MODULES
+from tito.release.idioms import IDIOMS
 from tito.release.kit import make_kit
-from tito.release.leaks import gather_secrets
-from tito.release.notebooks import check_public
+from tito.release.leaks import find_leaks, read_texts
+from tito.release.secrets import gather_secrets, tidy
+from tito.sources.cells import read_cells
+from tito.sources.markers import HIDDEN_TESTS, SOLUTION, region
+
+every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
 
 
-def test_releases_and_kit_give_nothing_away(real_course):
+@pytest.fixture(scope="module")
+def secrets(real_course):
     for module in MODULES:
         assert real_course[module].release.is_file()
-    course = real_course.course
-    check_public(gather_secrets(course, MODULES), course.release)
-    assert make_kit(course).is_file()
+    return gather_secrets(real_course.course, MODULES)
+
+
+def test_releases_and_kit_give_nothing_away(real_course, secrets):
+    assert make_kit(real_course.course).is_file()
+
+
+def test_every_exempt_idiom_is_in_use(real_course, secrets, monkeypatch):
+    """It would be called a leak otherwise."""
+    monkeypatch.setattr("tito.release.secrets.IDIOMS", {})
+    strict = gather_secrets(real_course.course, MODULES)
+    found = {leak.text for leak in find_leaks(strict, read_texts(real_course.course.kit))}
+    assert found & {tidy(idiom) for idiom in IDIOMS} == {tidy(idiom) for idiom in IDIOMS}
+
+
+def two_in_a_row(module, course):
+    """Every two lines that follow each other in a solution or a hidden test."""
+    for cell in read_cells(course.built(module)):
+        for kind in (SOLUTION, HIDDEN_TESTS):
+            numbers = [number for number in region(cell.lines, kind) if cell.lines[number - 1].strip()]
+            for first, second in itertools.pairwise(numbers):
+                if second - first <= 2:  # the same region, at most one empty line apart
+                    yield "\n".join(cell.lines[first - 1 : second])
+
+
+@every_module
+def test_any_two_lines_of_an_answer_are_found_in_a_question(module, real_course, secrets, tmp_path):
+    notebook = read(real_course[module].release)
+    given = len(notebook.cells)
+    pasted = list(two_in_a_row(module, real_course.course))
+    notebook.cells += [
+        nbformat.v4.new_markdown_cell(f"Why is that so?\n\n{lines}\n\nWrite two sentences.") for lines in pasted
+    ]
+    nbformat.write(notebook, tmp_path / "pasted.ipynb")
+    found = {leak.part for leak in find_leaks(secrets, read_texts(tmp_path))}
+    assert len(pasted) > 20
+    assert found == {f"cell {given + number}" for number in range(1, len(pasted) + 1)}

@@ -15,8 +15,7 @@ def release(modules: ModuleNames = None) -> None:
     """Make the notebooks that students receive, and pack the student kit."""
     from tito.console import out
     from tito.course import find_course
-    from tito.release.kit import make_kit
-    from tito.release.notebooks import release_modules
+    from tito.release.publish import publish
 
     course = find_course()
     chosen = chosen_modules(modules)
@@ -24,10 +23,9 @@ def release(modules: ModuleNames = None) -> None:
         chosen = [module for module in chosen if course.built(module).is_file()]
         if not chosen:
             raise CourseError("No notebook has been built yet.", "Run 'tito build' first.")
-    release_modules(course, chosen)
+    archive = publish(course, chosen)
     for module in chosen:
         out().print(f"released {course.released(module).relative_to(course.root).as_posix()}")
-    archive = make_kit(course)
     out().print(
         f"packed {archive.relative_to(course.root).as_posix()} ({archive.stat().st_size / 1e6:.1f} MB), no answer in it"
     )

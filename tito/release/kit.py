@@ -1,15 +1,17 @@
 """The student kit: everything a student needs, as a folder and as a zip, and no answer."""
 
+import os
 import shutil
 import zipfile
 from pathlib import Path
 
-from tito.course import KIT_NAME, Course
+from tito.course import Course
 from tito.errors import CourseError
-from tito.files import write_atomic
+from tito.files import replace_folder, write_atomic
 from tito.registry import MODULES, Module
-from tito.release.leaks import gather_secrets
-from tito.release.notebooks import check_public
+from tito.release.leaks import check_public
+from tito.release.notebooks import scratch
+from tito.release.secrets import gather_secrets
 from tito.sources.export import export
 
 ALWAYS = ("pyproject.toml", "nbgrader_config.py", "LICENSE")
@@ -37,11 +39,6 @@ is graded, with some more tests than you see here.
 """
 
 
-def kit_modules(course: Course) -> list[Module]:
-    """The modules that have a release notebook."""
-    return [m for m in MODULES if course.released(m).is_file()]
-
-
 def make_kit(course: Course) -> Path:
     """Collect the kit, look for leaked answers, and only then replace the previous folder and zip.
 
@@ -51,28 +48,44 @@ def make_kit(course: Course) -> Path:
     Raises:
         CourseError: nothing is released yet, a part is missing, or an answer would become public.
     """
-    modules = kit_modules(course)
-    if not modules:
+    with scratch(course) as fresh:
+        pack(course, fresh)
+        check_public(gather_secrets(course, MODULES), fresh.kit)
+        return publish_kit(course, fresh)
+
+
+def pack(course: Course, fresh: Course) -> None:
+    """Make the kit's folder and zip in `fresh`, with the notebooks released there before those of `course`.
+
+    Raises:
+        CourseError: there is no notebook, or a part is missing.
+    """
+    released = [(m, path) for m in MODULES for path in _latest(course, fresh, m)]
+    if not released:
         raise CourseError("No module has been released yet.", "Run 'tito release' first.")
-    target = course.kit
-    fresh = target.with_name(f".{KIT_NAME}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    try:
-        _fill(course, modules, fresh)
-        check_public(gather_secrets(course, modules), fresh)
-        shutil.rmtree(target, ignore_errors=True)
-        fresh.rename(target)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    archive = target.with_suffix(".zip")
-    write_zip(target, archive)
-    return archive
+    _fill(course, released, fresh.kit)
+    write_zip(fresh.kit, _archive(fresh))
 
 
-def _fill(course: Course, modules: list[Module], kit: Path) -> None:
-    for module in modules:
-        _copy(course.released(module), Course(kit).released(module))
+def publish_kit(course: Course, fresh: Course) -> Path:
+    """Put the kit's folder and zip from `fresh` in the place of the previous ones, one rename each; return the zip."""
+    replace_folder(fresh.kit, course.kit)
+    os.replace(_archive(fresh), _archive(course))
+    return _archive(course)
+
+
+def _latest(course: Course, fresh: Course, module: Module) -> list[Path]:
+    """The module's notebook, as released now or before; none when it never was."""
+    return [path for path in (fresh.released(module), course.released(module)) if path.is_file()][:1]
+
+
+def _archive(course: Course) -> Path:
+    return course.kit.with_suffix(".zip")
+
+
+def _fill(course: Course, released: list[tuple[Module, Path]], kit: Path) -> None:
+    for module, notebook in released:
+        _copy(notebook, Course(kit).released(module))
         if course.tests(module).is_dir():
             shutil.copytree(course.tests(module), Course(kit).tests(module), ignore=LEFT_OUT)
     for shared in sorted((course.root / "tests").glob("*.py")):
@@ -84,7 +97,7 @@ def _fill(course: Course, modules: list[Module], kit: Path) -> None:
         if (course.root / name).is_dir():
             shutil.copytree(course.root / name, kit / name, ignore=LEFT_OUT)
     export(course, [], package=kit / "tinytorch")
-    listing = "\n".join(f"    {m.folder:<16} {m.points:>3} points   {m.gives}" for m in modules)
+    listing = "\n".join(f"    {m.folder:<16} {m.points:>3} points   {m.gives}" for m, _ in released)
     write_atomic(kit / "README.md", README.format(modules=listing))
     write_atomic(kit / STUDENT_REQUIREMENTS, _requirements(course))
 
@@ -105,12 +118,10 @@ def _copy(source: Path, target: Path) -> None:
 
 def write_zip(folder: Path, archive: Path) -> None:
     """Write `folder` as a zip whose bytes depend on nothing but the files in it."""
-    partial = archive.with_name(f".{archive.name}.new")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
         for path in sorted(folder.rglob("*"), key=lambda p: p.relative_to(folder).as_posix()):
             if path.is_file():
                 info = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}", OLDEST_DATE)
                 info.external_attr = 0o644 << 16
                 info.compress_type = zipfile.ZIP_DEFLATED
                 file.writestr(info, path.read_bytes())
-    partial.replace(archive)

@@ -1,7 +1,11 @@
 """Make the notebooks that students receive: nbgrader removes answers and hidden tests, the leak check looks again."""
 
+import os
 import re
-from collections.abc import Sequence
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from nbgrader.apps import NbGraderAPI
@@ -11,8 +15,9 @@ from traitlets.config.loader import PyFileConfigLoader
 from tito.course import Course
 from tito.errors import CourseError
 from tito.grading.gradebook import open_gradebook
-from tito.registry import Module
-from tito.release.leaks import Secrets, find_leaks, gather_secrets, read_texts
+from tito.registry import MODULES, Module
+from tito.release.leaks import check_public
+from tito.release.secrets import gather_secrets
 
 
 def nbgrader_config(course: Course) -> Config:
@@ -27,10 +32,34 @@ def nbgrader_config(course: Course) -> Config:
 
 
 def release_modules(course: Course, modules: Sequence[Module]) -> None:
-    """Generate `release/NN_name/name.ipynb` for each module and register it in the gradebook.
+    """Generate `release/NN_name/name.ipynb` for each module and register it in the gradebook, once all are good.
 
     Raises:
         CourseError: a source notebook is missing, nbgrader refuses it, or an answer would become public.
+    """
+    with scratch(course) as fresh:
+        generate_on_trial(course, modules, fresh)
+        check_public(gather_secrets(course, MODULES), fresh.release)
+        publish_notebooks(course, modules, fresh)
+
+
+@contextmanager
+def scratch(course: Course) -> Iterator[Course]:
+    """Yield an empty place inside .tito/, laid out as a course, in which a release is made before anybody sees it."""
+    fresh = Course(course.state / "release")
+    shutil.rmtree(fresh.root, ignore_errors=True)
+    fresh.root.mkdir(parents=True)
+    try:
+        yield fresh
+    finally:
+        shutil.rmtree(fresh.root, ignore_errors=True)
+
+
+def generate_on_trial(course: Course, modules: Sequence[Module], fresh: Course) -> None:
+    """Let nbgrader make the release notebooks in `fresh`, and register them in a copy of the gradebook.
+
+    Raises:
+        CourseError: a source notebook is missing, or nbgrader refuses it.
     """
     for module in modules:
         if not course.built(module).is_file():
@@ -38,27 +67,28 @@ def release_modules(course: Course, modules: Sequence[Module]) -> None:
             raise CourseError(f"The notebook of module {module.folder} has not been built.", cure)
     with open_gradebook(course):
         pass  # creates the database completely, so that nbgrader need not start a program for it
-    api = NbGraderAPI(config=nbgrader_config(course))
+    with closing(sqlite3.connect(course.gradebook)) as now, closing(sqlite3.connect(fresh.gradebook)) as copy:
+        now.backup(copy)
+    _generate(course, modules, fresh.release, fresh.gradebook)
+
+
+def publish_notebooks(course: Course, modules: Sequence[Module], fresh: Course) -> None:
+    """Register the modules in the gradebook, then put their notebooks from `fresh` into `release/`, one rename each."""
+    _generate(course, modules, fresh.root / "registered", course.gradebook)
+    for module in modules:
+        course.released(module).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(fresh.released(module), course.released(module))
+
+
+def _generate(course: Course, modules: Sequence[Module], release: Path, gradebook: Path) -> None:
+    config = nbgrader_config(course)
+    config.CourseDirectory.release_directory = str(release)
+    config.CourseDirectory.db_url = f"sqlite:///{gradebook}"
+    api = NbGraderAPI(config=config)
     for module in modules:
         result = api.generate_assignment(module.folder, force=True, create=True)
         if not result["success"]:
             raise CourseError(f"nbgrader could not release {module.folder}: {_reason(result)}.", _cure(result, module))
-    check_public(gather_secrets(course, modules), course.release)
-
-
-def check_public(secrets: Secrets, folder: Path) -> None:
-    """Look for answers in everything below `folder`.
-
-    Raises:
-        CourseError: one was found; the message names file and line.
-    """
-    leaks = find_leaks(secrets, read_texts(folder))
-    if leaks:
-        leak = leaks[0]
-        place = f"{leak.path.relative_to(folder).as_posix()}, line {leak.line},"
-        more = f" ({len(leaks) - 1} more)" if len(leaks) > 1 else ""
-        problem = f"{place} would give away {leak.origin}: '{leak.text}'{more}."
-        raise CourseError(problem, "Write the public line another way, or move it into the hidden part only.")
 
 
 def _reason(result: dict[str, object]) -> str:

@@ -1,0 +1,21 @@
+"""The single lines that may be public though an answer, a hidden test or a misconception holds them too.
+
+A line gets here only when a public text needs it as it is. Two secret lines in a row are never exempt.
+`tests/course/test_real_release.py` fails for a line that is here without need.
+"""
+
+IDIOMS = {  # the line: where it is public, and why that gives no answer away
+    'with np.errstate(divide="ignore"):': "04, a measurement: how NumPy keeps silent",
+    "for name, function in functions.items():": "02, a drawing: how Python walks through a dict",
+    "line = Line(2.0)": "07, the visible test begins as the hidden one does",
+    "cols = columns.im2col(x[:, block])": "09, a measurement: a call of an earlier exercise",
+    "dx, dweight, dbias = batch_norm_backward(g, normal, scale)": "09, the visible test: a call of the exercise",
+    # what misconceptions repeat, for they rewrite a method that stays in the answer
+    'with open(path, "wb") as file:': "07, a measurement: how Python writes a file",
+    "mean, var = batch_statistics(rows)": "09, the visible test: a call of the exercise",
+    "def update(self, p, g, state, options):": "06, the signature that every optimizer has",
+    '(beta1, beta2), t = options["betas"], state["step"]': "06, a measurement reads the options of Adam",
+    'p -= options["lr"] * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + options["eps"])': "06, a measurement: "
+    "the formula of the page's text",
+    'return g + options["weight_decay"] * p': "06, a given method of the base class",
+}
