@@ -3,14 +3,14 @@
 import re
 from pathlib import Path
 
-from tito.readme import with_modules
+from tito.sources.readme import with_modules
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_table_of_modules_comes_from_the_registry():
-    assert with_modules(README) == README, "run: python -m tito.readme"
+    assert with_modules(README) == README, "run: tito sync"
 
 
 def test_every_link_and_picture_leads_to_a_file():

@@ -146,7 +146,9 @@ def _walk(node: ast.AST, name: str) -> Iterator[tuple[str, Statements]]:
 
 def _text(statement: ast.stmt) -> str:
     """A statement in Python's own layout; of one with a block only its head, for blocks are looked at by themselves."""
-    blocks = {block: [] for block in BLOCKS if isinstance(getattr(statement, block, None), list)}
+    blocks: dict[str, list[ast.stmt]] = {
+        block: [] for block in BLOCKS if isinstance(getattr(statement, block, None), list)
+    }
     if not blocks:
         return ast.unparse(statement)
     head = copy.copy(statement)
