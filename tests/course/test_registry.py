@@ -68,9 +68,14 @@ def test_tests_carry_the_marker_of_their_folder(pytestconfig):
     marks = {}
     paths = [ROOT / "tests" / "01_tensor" / "test_a.py", ROOT / "tests" / "course" / "test_b.py", ROOT / "elsewhere.py"]
     items = [
-        SimpleNamespace(path=path, add_marker=lambda mark, path=path: marks.update({path.name: mark})) for path in paths
+        SimpleNamespace(
+            path=path,
+            add_marker=lambda mark, path=path: marks.update({path.name: mark}),
+            get_closest_marker=lambda name: None,
+        )
+        for path in paths
     ]
-    conftest.pytest_collection_modifyitems(items)
+    conftest.pytest_collection_modifyitems(pytestconfig, items)
     assert marks == {"test_a.py": "m01"}
 
 

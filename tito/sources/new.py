@@ -10,8 +10,8 @@ from tito.errors import CourseError
 from tito.files import write_atomic
 from tito.registry import MODULES, Module
 
-TEMPLATES = Path(__file__).with_name("template")
-POINTS, HOURS = 20, 3  # of the template; an author changes page and row together
+TEMPLATES = Path(__file__).with_name("example_module")
+POINTS, HOURS = 20, 3  # of the example; an author changes page and row together
 END_OF_ROWS = ")  # fmt: skip\n"
 ROW = '    Module({m.number}, "{m.name}", "{m.export}", {m.needs}, {m.points}, {m.hours}, "{m.gives}", {{}}),\n'
 
