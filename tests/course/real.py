@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbformat.notebooknode import NotebookNode
 from nbgrader.apps import NbGraderAPI
 
@@ -12,7 +13,7 @@ from tito.course import Course
 from tito.engine.skeleton import Skeleton, defined_names, load_skeleton
 from tito.grading.gradebook import open_gradebook
 from tito.grading.stack import build_stack
-from tito.registry import Module
+from tito.registry import MODULES, Module
 from tito.release.notebooks import nbgrader_config
 from tito.sources.build import build
 
@@ -27,6 +28,8 @@ COPIED = (
     "nbgrader_config.py",
     "LICENSE",
 )
+# A Jupyter kernel takes seconds to start and to load what a page imports; grading runs every page without one.
+IN_A_KERNEL = [pytest.param(module, marks=pytest.mark.slow if module.number > 1 else ()) for module in MODULES]
 UNCOPIED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
 
 

@@ -9,13 +9,12 @@ import sys
 
 import nbformat
 import pytest
-from real import is_measurement, read
+from real import IN_A_KERNEL, is_measurement, read
 
 from tito.engine.runner import Limits
-from tito.registry import MODULES
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
+@pytest.mark.parametrize("module", IN_A_KERNEL, ids=lambda module: module.folder)
 def test_a_second_run_prints_the_same(module, real_course, runner, tmp_path):
     stack = real_course[module].stack
     notebook = read(real_course[module].source)

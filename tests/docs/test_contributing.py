@@ -63,6 +63,7 @@ def run(root, command):
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)  # eight programs in a row
 def test_the_walk_leads_to_a_module_that_can_be_graded(small_course):
     printed = {command: run(small_course, command) for command in COMMANDS}
