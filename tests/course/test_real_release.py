@@ -15,6 +15,7 @@ from tito.sources.cells import read_cells
 from tito.sources.markers import HIDDEN_TESTS, SOLUTION, region
 
 every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
+pytestmark = pytest.mark.timeout(300)  # the first test releases every module
 
 
 @pytest.fixture(scope="module")

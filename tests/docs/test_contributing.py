@@ -57,7 +57,6 @@ def run(root, command):
         env=os.environ | settings,
         capture_output=True,
         text=True,
-        timeout=110,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
