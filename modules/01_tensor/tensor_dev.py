@@ -21,7 +21,7 @@ build later, up to a transformer, is arithmetic on it.
 **Needs** Python and a little NumPy | **Exports** `tinytorch.core.tensor` | **About** 4 hours | **Points** 60
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.tensor
 #| export
 import ctypes
@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
 
 from tito.lab import bench, check_close, check_equal, check_raises, compare, show
@@ -65,7 +65,7 @@ a thought:
   that you write today will have to change. Until then `requires_grad`, `grad` and `backward` lie dormant.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "frame", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 FLOAT32 = np.dtype(np.float32)
 
@@ -439,7 +439,7 @@ Here are the elementwise operations. Each body is what you would have written; l
 How much slower than `x * x * x` do you expect NumPy's `x ** 3.0` to be? Write your guess down; we measure it at the end.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "elementwise", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 @op
 def add(a, b):
@@ -723,7 +723,7 @@ result still broadcasts against what it came from. Sum and maximum are given.
 The mean is a sum divided by a count. The count of *what*, when `axis=(0, 2)` and x has shape (4, 5, 6)?
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "reductions", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 @op
 def reduce_sum(x, axis=None, keepdims=False):
@@ -856,7 +856,7 @@ r"""
 it accepts a single -1 and works out that size from the others. 24 numbers as (2, -1, 3)? As (5, -1)?
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "views", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 @op
 def permute(x, axes):
@@ -926,7 +926,7 @@ def test_unit_infer_shape():
 if __name__ == "__main__":
     test_unit_infer_shape()
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "reshape", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 @op
 def reshape(x, shape):
@@ -1004,7 +1004,7 @@ def test_unit_cat_arrays():
 if __name__ == "__main__":
     test_unit_cat_arrays()
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "joining", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 @op
 def concatenate(*blocks, axis=0):
@@ -1052,7 +1052,7 @@ Numbers have to come from somewhere. Random ones come from one generator with a 
 repeated cannot be debugged.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "creation", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 _random = np.random.default_rng(0)
 
@@ -1238,7 +1238,7 @@ freed, and gets them again, zeroed page by page, at the next temporary. Asking i
 but speed, works with glibc only, and `TINYTORCH_KEEP_MEMORY=0` switches it off.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "keep-freed-memory", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameter numbers of mallopt(3)
 

@@ -20,7 +20,7 @@ lets a network bend. You will build five, and meet the first place where correct
 **Needs** `Tensor` (01) | **Exports** `tinytorch.core.activations` | **About** 2 hours | **Points** 45
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.activations
 #| export
 from math import pi, sqrt
@@ -29,7 +29,7 @@ import numpy as np
 
 from tinytorch.core.tensor import Tensor, op
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import warnings  # this page only: tests, plots and measurements are not exported
 from math import erf
 
@@ -332,7 +332,7 @@ Two traps on the way. `np.sqrt(2 / np.pi)` is a float64 that turns everything it
 below are Python numbers. And for `x**3` NumPy calls a general power function. How much slower than `x * x * x`? Guess; we measure it soon.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "gelu-constants", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 GELU_SCALE = sqrt(2 / pi)
 GELU_CUBE = 0.044715  # Hendrycks & Gimpel, 2016, section 2
@@ -490,7 +490,7 @@ A model keeps its parts as attributes, so PyTorch offers each activation as a sm
 `self.activation(x)`. They hold no numbers to be trained. `Softmax` holds an axis, which is the reason that classes are handy here.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "activation-layers", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 class Activation:
     """An activation as an object: a subclass says in `forward` what calling it does."""

@@ -20,7 +20,7 @@ them, and the object that can find every one of them again, however deep you hid
 **Needs** `Tensor` (01), `relu` (02) | **Exports** `tinytorch.core.layers` | **About** 3 hours | **Points** 50
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.layers
 #| export
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ import numpy as np
 
 from tinytorch.core.tensor import ShapeError, Tensor, as_array, generator, op, raw
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 from itertools import islice  # this page only: plots and measurements are not exported
 
 import matplotlib.pyplot as plt
@@ -159,7 +159,7 @@ of module 09.
 Read the class below; two of the functions that it leans on, `walk` and `check_state`, are yours.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "module-class", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 class Parameter(Tensor):
     """A Tensor that a Module reports as its own and that training changes; the numbers are copied, in their order in memory.
@@ -599,7 +599,7 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "dense-alias", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 Dense = Linear  # what Keras calls it
 
@@ -656,7 +656,7 @@ evaluation            2    4    6    8
 Write it as one multiplication of Tensors, `x * mask`, where the mask holds 0 and 1/(1-p): the derivative of a product is all that it will need.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "check-probability", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def check_probability(p: float) -> None:
     """Refuse a share of dropped activations outside [0, 1).
@@ -727,7 +727,7 @@ def test_unit_dropout():
 if __name__ == "__main__":
     test_unit_dropout()
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "dropout-layer", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 class Dropout(Module):
     """Dropout as a layer: drops while `training`, does nothing after `eval()`; see dropout.

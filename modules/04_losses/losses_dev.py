@@ -20,7 +20,7 @@ for classes and for yes or no, and find out why the obvious formulas fail in the
 **Needs** `Tensor` (01), `sigmoid` (02), `Module` (03) | **Exports** `tinytorch.core.losses` | **About** 2 hours | **Points** 45
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.losses
 #| export
 from typing import Any
@@ -30,7 +30,7 @@ import numpy as np
 from tinytorch.core.layers import Module
 from tinytorch.core.tensor import ShapeError, Tensor, op
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
 
 from tinytorch.core.activations import sigmoid
@@ -62,7 +62,7 @@ Every prediction is right, and the mean of squares is 12/9. Worse: which column 
 A model trained on this learns to answer the average to every question, and nothing ever complains. So we do.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "check-target", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def check_target(target: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return `target` as a float32 array, once it is clear that its shape is that of the prediction.
@@ -237,7 +237,7 @@ A label is a class number, not a one-hot row: 8 bytes instead of $4C$. NumPy wou
 probabilities, because module 05 will need exactly those.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "check-labels", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def check_labels(target: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return class labels as a flat array of integers, once it is clear that they fit logits of `shape`.
@@ -339,7 +339,7 @@ def test_unit_cross_entropy():
 if __name__ == "__main__":
     test_unit_cross_entropy()
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "cross-entropy-op", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 @op
 def cross_entropy(logits, target):
@@ -373,7 +373,7 @@ go wrong *before* that?
 """
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "cross-entropy-composed", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def cross_entropy_composed(logits, target):
     """The same loss from six Tensor operations; stable in its exponential, not in its logarithm."""
     e = (logits - logits.max(axis=-1, keepdims=True)).exp()
@@ -449,7 +449,7 @@ At $p = 0$ and $t = 0$ the first term is $0 \cdot (-\infty)$, which is `nan` on 
 **-100** or above (documentation of `torch.nn.BCELoss`). Then $0 \cdot (-100)$ is 0, and a sure mistake costs 100, not infinity.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "check-probabilities", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def check_probabilities(prediction: np.ndarray) -> None:
     """Refuse predictions that are not probabilities.
@@ -601,7 +601,7 @@ r"""
 A loss has no parameters; as a `Module` it can still be configured, stored and swapped like any other part of a training script.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "loss-classes", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 class MSELoss(Module):
     """Mean squared error of quantities; see mse_loss.

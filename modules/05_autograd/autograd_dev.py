@@ -21,7 +21,7 @@ network two more times, whatever the number of weights.
 **Needs** `Tensor` (01), activations (02), layers (03), losses (04) | **Exports** `tinytorch.core.autograd` | **About** 6 hours | **Points** 95
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.autograd
 #| export
 import weakref
@@ -72,7 +72,7 @@ from tinytorch.core.tensor import (
     wrap,
 )
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
 
 from tito.lab import check_close, check_equal, check_raises, compare, load_digits, peak_bytes, show
@@ -106,7 +106,7 @@ asking for exactly what the rule needs, because **what a rule asks for must be k
 - `input_shape`: the shape of this input, where its values are not needed.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "rule-tables", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def derivative(operation: Callable, name: str) -> Callable:
     """Register the decorated function as the derivative rule of `operation` for its input `name`.
@@ -374,7 +374,7 @@ if __name__ == "__main__":
     test_unit_rules_matmul()
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "matmul-rules", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def as_matrices(g: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give vectors the axis that matmul added for them: a row on the left, a column on the right."""
@@ -413,7 +413,7 @@ winner. Each needs the folded axes back first, and that is what `restore` does: 
 Two winners? The maximum of (5, 5) has no derivative, only a fair choice: share.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "restore-axes", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def restore(g: np.ndarray, shape: tuple[int, ...], axis: Any, keepdims: bool) -> np.ndarray:
     """Put a 1 where a reduction over `axis` folded an axis of `shape` away, so that g broadcasts against it."""
@@ -718,7 +718,7 @@ element was picked twice, the two gradients add, and `np.add.at` does that (slow
 cut: a clipped value no longer moves with its input.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "more-rules", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 @derivative(exp, "x")
 def exp_x(g, out):
@@ -882,7 +882,7 @@ wrong and nothing will say so. So a used array is frozen (NumPy's `writeable` fl
 answers a write with an explanation. Read this cell; the three functions after it are yours.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "engine", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 class ReadOnlyArray(np.ndarray):
     """A view of frozen numbers that explains itself when it is written to."""
@@ -1213,7 +1213,7 @@ if __name__ == "__main__":
     test_unit_accumulate()
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "seed-gradient", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def seed_gradient(tensor: Tensor, grad: Any) -> np.ndarray:
     """Check that backward can start at `tensor`, and return the gradient that it starts with.
@@ -1382,7 +1382,7 @@ if __name__ == "__main__":
     test_unit_numerical_gradient()
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "gradient-check", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def gradient_check(function: Callable, *arrays: Any, rtol: float = 1e-2, atol: float = 1e-3) -> None:
     """Compare backward's gradients of function(*Tensors) with measured slopes, for every input.
@@ -1429,7 +1429,7 @@ is the place, with PyTorch's contract: `forward` leaves what it needs on `ctx`, 
 gradient per input. Unlike a table of rules, it can share work between the inputs.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "function-class", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 class Context:
     """What a Function's forward leaves for its backward: any attribute that you set.

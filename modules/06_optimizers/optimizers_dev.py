@@ -21,7 +21,7 @@ that nearly all networks of the last decade were trained with.
 **Needs** `Tensor` (01), `relu` (02), layers (03), losses (04), autograd (05) | **Exports** `tinytorch.core.optimizers` | **About** 3 hours | **Points** 60
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.optimizers
 #| export
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ import numpy as np
 
 from tinytorch.core.tensor import Tensor
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
 
 from tinytorch.core.activations import relu
@@ -62,7 +62,7 @@ Large parameters arrive in pieces of `BLOCK` elements. Since an optimizer works 
 likes it is measured at the end. One more method, `decay`, is told under AdamW. Read the cell once; the checks are at its end.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "optimizer-class", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 BLOCK = 1 << 16  # elements that are updated at a time: 256 KiB of float32, so that all arrays of a piece stay in the cache
 

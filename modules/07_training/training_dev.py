@@ -21,7 +21,7 @@ resumes a run to the last bit.
 **Needs** `Tensor` (01), `relu` (02), layers (03), losses (04), autograd (05), optimizers (06) | **Exports** `tinytorch.core.training` | **About** 4 hours | **Points** 70
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.training
 #| export
 import json
@@ -45,7 +45,7 @@ from tinytorch.core.layers import Module
 from tinytorch.core.optimizers import Optimizer, mismatch
 from tinytorch.core.tensor import Tensor, generator, raw
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import tempfile  # this page only: measurements, plots and helpers of tests are not exported
 
 import matplotlib.pyplot as plt
@@ -78,7 +78,7 @@ Why a warm-up? Adam's averages begin with a single batch, so its first direction
 $$lr_t = \eta_{min} + \tfrac{1}{2}\,(lr_0 - \eta_{min})\Big(1 + \cos\frac{\pi t}{T_{max}}\Big)$$
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "scheduler-class", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 class LRScheduler:
     """Sets the learning rate of every group of an optimizer, step after step; a subclass says which in `rate`.
@@ -303,7 +303,7 @@ r"""
 Most large models train with a warm-up *and then* a cosine. Because a schedule is a function of the step, joining two is a question of asking the right one.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "sequential-lr", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 class SequentialLR(LRScheduler):
     """One schedule after the other: `schedulers[k]` begins, at its own step 0, when `milestones[k - 1]` steps are done.
@@ -384,7 +384,7 @@ def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
     ### END SOLUTION
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "clip-grad-norm-alias", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 clip_grad_norm = clip_grad_norm_  # both names are used
 
@@ -429,7 +429,7 @@ The four lines again, now with a guard. A loss of `nan` or `inf` spreads: one ba
 anything is changed, and refuse. (A gradient that is not finite is caught by the clipping, if there is any.)
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "as-input", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def as_input(x: Any) -> Any:
     """Real numbers as a Tensor; whole numbers, such as tokens, as an array."""
@@ -532,7 +532,7 @@ To evaluate is to ask how good the model is on data that it does not learn from.
 - **The model learns.** No optimizer here.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "accuracy", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
     """Share of rows whose largest entry stands at their label: arrays of shapes (..., C) and (...)."""
@@ -686,7 +686,7 @@ Inside is an `.npz`: a zip archive of plain arrays, with checksums of each and a
 code the file asks for, and checkpoints are shared between strangers. `write_arrays` refuses to write what would need one, and `load_checkpoint`, given below, refuses to read it.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "write-arrays", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def write_arrays(file: BinaryIO, arrays: dict[str, Any]) -> None:
     """Write an .npz archive with a seal; equal arrays give equal bytes.
@@ -746,7 +746,7 @@ def save_checkpoint(path: str | Path, arrays: dict[str, np.ndarray], metadata: d
     ### END SOLUTION
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "load-checkpoint", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 class CheckpointError(ValueError):
     """A checkpoint that is damaged, or belongs to something else; nothing has been changed by trying to load it."""
@@ -840,7 +840,7 @@ that can save its own place (module 08's can) is asked instead.
 **Quiet.** The progress line appears on a terminal only; in a file or a notebook it would be a thousand lines.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "history", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def first_non_finite(model: Module, x: Any) -> str:
     """Name the first place where a value of `model` is not finite: input, weights, gradients, then layers in the order in which they finish."""
@@ -930,7 +930,7 @@ class Progress:
             print()
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "trainer-class", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 FORMAT = "tinytorch trainer 1"  # changes when a checkpoint's layout does
 

@@ -20,7 +20,7 @@ batches, find out what a batch costs when Python touches every sample, and make 
 **Needs** `Tensor` (01) | **Exports** `tinytorch.data.loader` | **About** 3 hours | **Points** 70
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp data.loader
 #| export
 import gzip
@@ -44,7 +44,7 @@ import tinytorch
 from tinytorch.core.tensor import ShapeError, raw, wrap
 from tinytorch.core.tensor import generator as default_generator
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
 
 from tinytorch.core.tensor import Tensor
@@ -71,7 +71,7 @@ Turning one into the other is called *collating*. Fields that are measured (floa
 numbers) stay integer arrays, since you index with them and never differentiate. `as_field` below knows the difference.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "dataset-class", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 class Dataset:
     """Numbered samples. Derive your class from it and give it `__len__` and `__getitem__`.
@@ -204,7 +204,7 @@ Before you write it, guess: how many times faster is one `take` of 64 images tha
 """
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "as-column", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def as_column(values: Any) -> np.ndarray:
     """All the numbers of one field as a contiguous array with the samples along its first axis; floats as float32.
@@ -339,7 +339,7 @@ deals all row numbers out, each to exactly one pile.
 """
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "subset-class", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def random_source(generator: int | np.random.Generator | None) -> np.random.Generator:
     """The random numbers that are meant: a seed starts new ones; None is the course's own generator (see manual_seed)."""
@@ -557,7 +557,7 @@ What remains to you is the loop that all of this serves.
 """
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "dataloader-class", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def prefetched(batches: Iterator[tuple], depth: int) -> Iterator[tuple]:
     """Yield from `batches` while a background thread prepares up to `depth` of the next ones.
@@ -938,7 +938,7 @@ if __name__ == "__main__":
     test_unit_crop_each()
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "crop-and-flip", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 class RandomCrop:
     """Cut a random square out of each image of a batch.
@@ -1084,7 +1084,7 @@ A reader meets files that are cut short, or that are something else altogether. 
 length of the file is known, so is the length that the header promises.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "idx-types", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}  # type byte -> big-endian dtype
 
@@ -1171,7 +1171,7 @@ time? We measure it below.
 """
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "image-datasets", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 class ImageDataset(TensorDataset):
     """Images of one byte per pixel with their class numbers; batches come as float32 in [0, 1].

@@ -20,7 +20,7 @@ build the layer that looks through a small window instead and slides it everywhe
 **Needs** `Tensor` (01), activations (02), layers (03), losses (04), autograd (05) | **Exports** `tinytorch.core.spatial` | **About** 6 hours | **Points** 90
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.spatial
 #| export
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from tinytorch.core.autograd import Context, Function
 from tinytorch.core.layers import Module, Parameter
 from tinytorch.core.tensor import ShapeError, Tensor, generator
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
 
 from tinytorch.core.activations import relu
@@ -207,7 +207,7 @@ moves by     c   d * row  d * column   n   s * row  s * column
 belongs to somebody else, or writes there, and the process dies. `strided` is the same with a look at the map first.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "window-class", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def pair(value: Any) -> tuple[int, int]:
     """Turn 3 into (3, 3) and leave (3, 5) alone.
@@ -357,7 +357,7 @@ windows            [0  a  b]                                3 of them real, 2 dr
 ```
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "columns-class", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 BLOCK = 1 << 20  # numbers in one block of columns: 4 MiB, which the caches of a core hold together
 
@@ -606,7 +606,7 @@ kernels turned around (here is the mathematicians' flip after all), inputs and o
 gradients: no scattering, and one im2col instead of two passes. It is the faster way when g has no more channels than x.
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "convolution-layer", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 class Convolution2d(Function):
     """Convolution of (N, C, H, W) with (O, C/groups, kh, kw); the result lies in memory as (O, N, Ho, Wo)."""
@@ -961,7 +961,7 @@ if __name__ == "__main__":
     test_unit_avg_pool()
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "pooling-layers", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def pad_images(x: np.ndarray, window: Window, value: float) -> np.ndarray:
     """Put rings of `value` around images (C, N, H, W); without padding, the images themselves."""
@@ -1364,7 +1364,7 @@ if __name__ == "__main__":
     test_unit_batch_norm_backward()
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "batch-norm-layer", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 class BatchNormalisation(Function):
     """Batch norm of (N, C, ...) with statistics that are either the batch's own (training) or constants."""
@@ -1489,7 +1489,7 @@ what does it cost to make the columns of *all* images first?
 """
 
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "layer-of", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def layer_of(n, size, c, o):
     """Arrays for a 3 x 3 convolution with padding 1: n images of c channels, o kernels."""
     rng = np.random.default_rng(0)

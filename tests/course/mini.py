@@ -33,7 +33,7 @@ TENSOR = '''
 # Module 01: a tensor in miniature
 """
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.tensor
 #| export
 import numpy as np
@@ -93,7 +93,7 @@ Half the memory of float64 and enough digits for gradients: bandwidth is what tr
 '''
 
 ACTIVATIONS = '''
-# %%
+# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.activations
 #| export
 import numpy as np

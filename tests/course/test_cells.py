@@ -49,7 +49,7 @@ def test_directives_are_the_first_lines_of_a_code_cell(source):
 def test_a_cell_is_called_by_its_grade_id_or_its_number(source):
     cells = read_cells(source)
     assert cells[4].name == "'relu'"
-    assert cells[1].name == "2"
+    assert cells[2].name == "3"
     assert cells[4].where(3) == f"cell 'relu', line 3 (line {cells[4].line + 2} of the file)"
 
 

@@ -32,7 +32,7 @@ __all__ = [
     "ReLU",
 ]
 
-# From cell 2.
+# From cell 'imports'.
 import numpy as np
 
 from tinytorch.core.tensor import Tensor
@@ -56,7 +56,7 @@ rectify = relu
 _cache: dict[str, int] = {}
 
 
-# From cell 7.
+# From cell 'relu-class'.
 class ReLU:
     """relu as an object."""
 

@@ -20,6 +20,10 @@ PAGE = "import json  # this page only"
 NUMPY = "import numpy as np\n"
 RELU = '"grade_id": "relu", "locked": false'
 TEST_RELU = '"grade_id": "test-relu", "locked": true'
+GIVEN = (
+    '# %% nbgrader={{"grade": false, "grade_id": "{}", "locked": true, "schema_version": 3, '
+    '"solution": false, "task": false}}'
+)
 TEST_BODY = "    np.testing.assert_array_equal(relu(Tensor([-1.0, 2.0])).data, [0, 2])\n"
 SOLUTION = "    return Tensor(np.maximum(x.data, 0))\n"
 GUARDED = 'if __name__ == "__main__":\n    test_unit_relu()\n'
@@ -37,6 +41,8 @@ BREAKS = [
     ("grade-id", '"q-kink"', '"relu"', "already that of cell 5"),
     ("locked", TEST_RELU, TEST_RELU.replace("true", "false"), "must be locked"),
     ("locked", RELU, RELU.replace("false", "true"), "must not be locked"),
+    ("given-locked", GIVEN.format("relu-class"), "# %%", "cell 7 is exported"),
+    ("given-locked", f"{PAGE}\n", "import json\nLIMIT = 3\n\n# %%\nprint = LIMIT\n", "defines LIMIT for later cells"),
     ("points-sum", '"points": 5', '"points": 6', "give 12 points, the registry says 10"),
     ("solution-region", "    ### END SOLUTION\n", "", "not in pairs"),
     ("solution-region", SOLUTION, "\n", "no code between"),

@@ -151,7 +151,7 @@ DAMAGE = [
     (retype_test, "'test-scale' had been turned into raw"),
     (reorder, "moved"),
     (edit_test, "Test cell 'test-scale' had been edited"),
-    (edit_given, "Given cell number 2 had been edited"),
+    (edit_given, "Given cell 'imports' had been edited"),
     (change_points, "points of cell 'test-scale'"),
     (change_points_to_text, "points of cell 'q-float32'"),
     (new_schema, "schema version 99"),

@@ -21,7 +21,7 @@ __all__ = [
     "Softmax",
 ]
 
-# From cell 2.
+# From cell 'imports'.
 from math import pi, sqrt
 
 import numpy as np
@@ -97,7 +97,7 @@ def tanh(x):
     return np.tanh(x)
 
 
-# From cell 18.
+# From cell 'gelu-constants'.
 GELU_SCALE = sqrt(2 / pi)
 GELU_CUBE = 0.044715  # Hendrycks & Gimpel, 2016, section 2
 
@@ -159,7 +159,7 @@ def softmax(x, axis=-1):
     return e
 
 
-# From cell 26.
+# From cell 'activation-layers'.
 class Activation:
     """An activation as an object: a subclass says in `forward` what calling it does."""
 

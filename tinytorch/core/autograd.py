@@ -80,7 +80,7 @@ __all__ = [
     "Function",
 ]
 
-# From cell 2.
+# From cell 'imports'.
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import ContextDecorator
@@ -130,7 +130,7 @@ from tinytorch.core.tensor import (
 )
 
 
-# From cell 5.
+# From cell 'rule-tables'.
 def derivative(operation: Callable, name: str) -> Callable:
     """Register the decorated function as the derivative rule of `operation` for its input `name`.
 
@@ -293,7 +293,7 @@ def matmul_grad_b(g: np.ndarray, a: np.ndarray) -> np.ndarray:
     return a.swapaxes(-1, -2) @ g  # (..., K, M) @ (..., M, N) -> (..., K, N)
 
 
-# From cell 15.
+# From cell 'matmul-rules'.
 def as_matrices(g: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give vectors the axis that matmul added for them: a row on the left, a column on the right."""
     if b.ndim == 1:
@@ -321,7 +321,7 @@ def matmul_b(g, a, b):
     return unbroadcast(matmul_grad_b(g, left), right.shape).reshape(b.shape)
 
 
-# From cell 17.
+# From cell 'restore-axes'.
 def restore(g: np.ndarray, shape: tuple[int, ...], axis: Any, keepdims: bool) -> np.ndarray:
     """Put a 1 where a reduction over `axis` folded an axis of `shape` away, so that g broadcasts against it."""
     if keepdims or axis is None:
@@ -462,7 +462,7 @@ def cross_entropy_logits(g, saved, target, input_shape):
     return saved.reshape(input_shape)
 
 
-# From cell 32.
+# From cell 'more-rules'.
 @derivative(exp, "x")
 def exp_x(g, out):
     """d e^x/dx = e^x."""
@@ -604,7 +604,7 @@ def binary_cross_entropy_with_logits_logits(g, logits, target):
     return (sigmoid.__wrapped__(logits) - target) * (g / np.float32(logits.size))
 
 
-# From cell 34.
+# From cell 'engine'.
 class ReadOnlyArray(np.ndarray):
     """A view of frozen numbers that explains itself when it is written to."""
 
@@ -853,7 +853,7 @@ def accumulate(target: Any, grad: np.ndarray) -> None:
     target.grad = grad if target.grad is None else target.grad + grad
 
 
-# From cell 41.
+# From cell 'seed-gradient'.
 def seed_gradient(tensor: Tensor, grad: Any) -> np.ndarray:
     """Check that backward can start at `tensor`, and return the gradient that it starts with.
 
@@ -945,7 +945,7 @@ def numerical_gradient(function: Callable, x: np.ndarray, eps: float = 1e-6) -> 
     return slope
 
 
-# From cell 48.
+# From cell 'gradient-check'.
 def gradient_check(function: Callable, *arrays: Any, rtol: float = 1e-2, atol: float = 1e-3) -> None:
     """Compare backward's gradients of function(*Tensors) with measured slopes, for every input.
 
@@ -982,7 +982,7 @@ def gradient_check(function: Callable, *arrays: Any, rtol: float = 1e-2, atol: f
             raise AssertionError(f"input {k}, element {at}: backward gives {got[at]:.6g}, the measured slope is {measured[at]:.6g}.")
 
 
-# From cell 50.
+# From cell 'function-class'.
 class Context:
     """What a Function's forward leaves for its backward: any attribute that you set.
 

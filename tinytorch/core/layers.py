@@ -20,7 +20,7 @@ __all__ = [
     "Dropout",
 ]
 
-# From cell 2.
+# From cell 'imports'.
 from collections.abc import Iterator
 from math import sqrt
 from typing import Any
@@ -64,7 +64,7 @@ def linear(x, weight, bias=None):
     return y.reshape(*x.shape[:-1], y.shape[-1])  # (..., out)
 
 
-# From cell 8.
+# From cell 'module-class'.
 class Parameter(Tensor):
     """A Tensor that a Module reports as its own and that training changes; the numbers are copied, in their order in memory.
 
@@ -312,11 +312,11 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
-# From cell 21.
+# From cell 'dense-alias'.
 Dense = Linear  # what Keras calls it
 
 
-# From cell 24.
+# From cell 'check-probability'.
 def check_probability(p: float) -> None:
     """Refuse a share of dropped activations outside [0, 1).
 
@@ -356,7 +356,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     return x * mask
 
 
-# From cell 27.
+# From cell 'dropout-layer'.
 class Dropout(Module):
     """Dropout as a layer: drops while `training`, does nothing after `eval()`; see dropout.
 

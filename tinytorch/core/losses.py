@@ -22,7 +22,7 @@ __all__ = [
     "BCELoss",
 ]
 
-# From cell 2.
+# From cell 'imports'.
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from tinytorch.core.layers import Module
 from tinytorch.core.tensor import ShapeError, Tensor, op
 
 
-# From cell 5.
+# From cell 'check-target'.
 def check_target(target: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return `target` as a float32 array, once it is clear that its shape is that of the prediction.
 
@@ -110,7 +110,7 @@ def log_softmax(x, axis=-1):
     return shifted - np.log(total)
 
 
-# From cell 12.
+# From cell 'check-labels'.
 def check_labels(target: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return class labels as a flat array of integers, once it is clear that they fit logits of `shape`.
 
@@ -176,7 +176,7 @@ def cross_entropy_arrays(scores: np.ndarray, labels: np.ndarray) -> tuple[np.flo
     return np.add.reduce(np.log(total[:, 0]) - picked) / N, e
 
 
-# From cell 15.
+# From cell 'cross-entropy-op'.
 @op
 def cross_entropy(logits, target):
     """Mean surprise, in nats, of softmax(logits) at the target classes; the softmax is kept for the derivative.
@@ -199,7 +199,7 @@ def cross_entropy(logits, target):
     return cross_entropy_arrays(logits.reshape(-1, logits.shape[-1]), labels)
 
 
-# From cell 21.
+# From cell 'check-probabilities'.
 def check_probabilities(prediction: np.ndarray) -> None:
     """Refuse predictions that are not probabilities.
 
@@ -277,7 +277,7 @@ def binary_cross_entropy_with_logits(logits, target):
     return surprise.sum() / surprise.size
 
 
-# From cell 28.
+# From cell 'loss-classes'.
 class MSELoss(Module):
     """Mean squared error of quantities; see mse_loss.
 

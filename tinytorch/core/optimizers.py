@@ -19,7 +19,7 @@ __all__ = [
     "AdamW",
 ]
 
-# From cell 2.
+# From cell 'imports'.
 from collections.abc import Iterator
 from numbers import Real
 from typing import Any
@@ -29,7 +29,7 @@ import numpy as np
 from tinytorch.core.tensor import Tensor
 
 
-# From cell 5.
+# From cell 'optimizer-class'.
 BLOCK = 1 << 16  # elements that are updated at a time: 256 KiB of float32, so that all arrays of a piece stay in the cache
 
 

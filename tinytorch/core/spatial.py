@@ -53,7 +53,7 @@ __all__ = [
     "BatchNorm2d",
 ]
 
-# From cell 2.
+# From cell 'imports'.
 from dataclasses import dataclass
 from math import prod, sqrt
 from typing import Any
@@ -93,7 +93,7 @@ def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilat
     return (padded - reach) // stride + 1
 
 
-# From cell 11.
+# From cell 'window-class'.
 def pair(value: Any) -> tuple[int, int]:
     """Turn 3 into (3, 3) and leave (3, 5) alone.
 
@@ -192,7 +192,7 @@ def windows(x: np.ndarray, window: Window, grid: tuple[int, int]) -> np.ndarray:
     return strided(x, shape, strides)
 
 
-# From cell 15.
+# From cell 'columns-class'.
 BLOCK = 1 << 20  # numbers in one block of columns: 4 MiB, which the caches of a core hold together
 
 
@@ -337,7 +337,7 @@ def col2im(dcols: np.ndarray, window: Window, shape: tuple[int, ...]) -> np.ndar
     return dx
 
 
-# From cell 25.
+# From cell 'convolution-layer'.
 class Convolution2d(Function):
     """Convolution of (N, C, H, W) with (O, C/groups, kh, kw); the result lies in memory as (O, N, Ho, Wo)."""
 
@@ -572,7 +572,7 @@ def avg_pool_backward(g: np.ndarray, kernel: tuple[int, int]) -> np.ndarray:
     return np.broadcast_to(share, (len(g), kh, kw, *g.shape[1:]))
 
 
-# From cell 37.
+# From cell 'pooling-layers'.
 def pad_images(x: np.ndarray, window: Window, value: float) -> np.ndarray:
     """Put rings of `value` around images (C, N, H, W); without padding, the images themselves."""
     (top, left), (C, N, H, W) = window.padding, x.shape
@@ -859,7 +859,7 @@ def batch_norm_backward(g: np.ndarray, normal: np.ndarray, scale: np.ndarray) ->
     return dx, dweight, dbias
 
 
-# From cell 47.
+# From cell 'batch-norm-layer'.
 class BatchNormalisation(Function):
     """Batch norm of (N, C, ...) with statistics that are either the batch's own (training) or constants."""
 

@@ -60,7 +60,7 @@ __all__ = [
     "keep_freed_memory",
 ]
 
-# From cell 2.
+# From cell 'imports'.
 import ctypes
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -70,7 +70,7 @@ from typing import Any
 import numpy as np
 
 
-# From cell 5.
+# From cell 'frame'.
 FLOAT32 = np.dtype(np.float32)
 
 _new = object.__new__  # makes a Tensor without running __init__, which would copy
@@ -435,7 +435,7 @@ def unpack(sizes: tuple) -> tuple[int, ...]:
     return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
 
 
-# From cell 7.
+# From cell 'elementwise'.
 @op
 def add(a, b):
     """Sum, element by element: a + b."""
@@ -563,7 +563,7 @@ def matmul(a, b):
     return a @ b  # (..., M, K) @ (..., K, N) -> (..., M, N)
 
 
-# From cell 18.
+# From cell 'reductions'.
 @op
 def reduce_sum(x, axis=None, keepdims=False):
     """Sum over `axis` (a number, a tuple, or None for all)."""
@@ -633,7 +633,7 @@ def reduce_var(x, axis=None, keepdims=False):
     return (distance * distance).sum(axis=axis, keepdims=keepdims) / count
 
 
-# From cell 25.
+# From cell 'views'.
 @op
 def permute(x, axes):
     """The axes of x in the order `axes`, a tuple; no number moves."""
@@ -681,7 +681,7 @@ def infer_shape(count: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(count // known if n == -1 else n for n in shape)
 
 
-# From cell 28.
+# From cell 'reshape'.
 @op
 def reshape(x, shape):
     """The numbers of x, in order, in another shape; one size may be -1."""
@@ -719,7 +719,7 @@ def cat_arrays(blocks: Sequence[np.ndarray], axis: int) -> np.ndarray:
     return result
 
 
-# From cell 32.
+# From cell 'joining'.
 @op
 def concatenate(*blocks, axis=0):
     """Join arrays along `axis`; what is kept for the derivative is where each block begins and ends."""
@@ -758,7 +758,7 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     return cat([t.unsqueeze(axis) for t in tensors], axis)
 
 
-# From cell 34.
+# From cell 'creation'.
 _random = np.random.default_rng(0)
 
 
@@ -832,7 +832,7 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     return column - 2 * (a @ b.T) + row  # (N, M)
 
 
-# From cell 42.
+# From cell 'keep-freed-memory'.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameter numbers of mallopt(3)
 
 

@@ -34,7 +34,7 @@ __all__ = [
     "under",
 ]
 
-# From cell 2.
+# From cell 'imports'.
 import json
 import math
 import os
@@ -57,7 +57,7 @@ from tinytorch.core.optimizers import Optimizer, mismatch
 from tinytorch.core.tensor import Tensor, generator, raw
 
 
-# From cell 5.
+# From cell 'scheduler-class'.
 class LRScheduler:
     """Sets the learning rate of every group of an optimizer, step after step; a subclass says which in `rate`.
 
@@ -209,7 +209,7 @@ class LinearLR(LRScheduler):
         return base_lr * (self.start_factor + (self.end_factor - self.start_factor) * done)
 
 
-# From cell 14.
+# From cell 'sequential-lr'.
 class SequentialLR(LRScheduler):
     """One schedule after the other: `schedulers[k]` begins, at its own step 0, when `milestones[k - 1]` steps are done.
 
@@ -272,11 +272,11 @@ def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
     return length
 
 
-# From cell 17.
+# From cell 'clip-grad-norm-alias'.
 clip_grad_norm = clip_grad_norm_  # both names are used
 
 
-# From cell 21.
+# From cell 'as-input'.
 def as_input(x: Any) -> Any:
     """Real numbers as a Tensor; whole numbers, such as tokens, as an array."""
     if isinstance(x, Tensor):
@@ -324,7 +324,7 @@ def train_step(model: Module, optimizer: Optimizer, loss_function: Callable, x: 
     return loss.item()
 
 
-# From cell 26.
+# From cell 'accuracy'.
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
     """Share of rows whose largest entry stands at their label: arrays of shapes (..., C) and (...)."""
     return float((logits.argmax(axis=-1) == labels).mean())
@@ -407,7 +407,7 @@ class EarlyStopping:
         return False
 
 
-# From cell 33.
+# From cell 'write-arrays'.
 def write_arrays(file: BinaryIO, arrays: dict[str, Any]) -> None:
     """Write an .npz archive with a seal; equal arrays give equal bytes.
 
@@ -463,7 +463,7 @@ def save_checkpoint(path: str | Path, arrays: dict[str, np.ndarray], metadata: d
         Path(temporary).unlink(missing_ok=True)
 
 
-# From cell 35.
+# From cell 'load-checkpoint'.
 class CheckpointError(ValueError):
     """A checkpoint that is damaged, or belongs to something else; nothing has been changed by trying to load it."""
 
@@ -495,7 +495,7 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, 
             raise CheckpointError(f"{path} is no whole checkpoint ({error}). Take an older one, or train anew.") from None
 
 
-# From cell 39.
+# From cell 'history'.
 def first_non_finite(model: Module, x: Any) -> str:
     """Name the first place where a value of `model` is not finite: input, weights, gradients, then layers in the order in which they finish."""
     if not np.isfinite(raw(x)).all():
@@ -584,7 +584,7 @@ class Progress:
             print()
 
 
-# From cell 40.
+# From cell 'trainer-class'.
 FORMAT = "tinytorch trainer 1"  # changes when a checkpoint's layout does
 
 

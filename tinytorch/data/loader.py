@@ -42,7 +42,7 @@ __all__ = [
     "CIFAR10",
 ]
 
-# From cell 2.
+# From cell 'imports'.
 import gzip
 import hashlib
 import os
@@ -65,7 +65,7 @@ from tinytorch.core.tensor import ShapeError, raw, wrap
 from tinytorch.core.tensor import generator as default_generator
 
 
-# From cell 5.
+# From cell 'dataset-class'.
 class Dataset:
     """Numbered samples. Derive your class from it and give it `__len__` and `__getitem__`.
 
@@ -150,7 +150,7 @@ def collate(samples: Sequence[tuple]) -> tuple:
     return tuple(batch)
 
 
-# From cell 9.
+# From cell 'as-column'.
 def as_column(values: Any) -> np.ndarray:
     """All the numbers of one field as a contiguous array with the samples along its first axis; floats as float32.
 
@@ -208,7 +208,7 @@ class TensorDataset(Dataset):
         return tuple(as_field(array.take(indices, axis=0)) for array in self.arrays)  # (N, ...) -> (B, ...)
 
 
-# From cell 14.
+# From cell 'subset-class'.
 def random_source(generator: int | np.random.Generator | None) -> np.random.Generator:
     """The random numbers that are meant: a seed starts new ones; None is the course's own generator (see manual_seed)."""
     return default_generator() if generator is None else np.random.default_rng(generator)
@@ -325,7 +325,7 @@ def batch_indices(
     return [order[start : start + batch_size] for start in range(0, stop, batch_size)]
 
 
-# From cell 21.
+# From cell 'dataloader-class'.
 def prefetched(batches: Iterator[tuple], depth: int) -> Iterator[tuple]:
     """Yield from `batches` while a background thread prepares up to `depth` of the next ones.
 
@@ -513,7 +513,7 @@ def crop_each(images: np.ndarray, tops: np.ndarray, lefts: np.ndarray, size: int
     return windows
 
 
-# From cell 30.
+# From cell 'crop-and-flip'.
 class RandomCrop:
     """Cut a random square out of each image of a batch.
 
@@ -593,7 +593,7 @@ class Normalize:
         return (images - mean) / std
 
 
-# From cell 35.
+# From cell 'idx-types'.
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}  # type byte -> big-endian dtype
 
 
@@ -630,7 +630,7 @@ def parse_idx(content: np.ndarray) -> np.ndarray:
     return content[start:].view(dtype).astype(dtype.newbyteorder("=")).reshape(shape)
 
 
-# From cell 39.
+# From cell 'image-datasets'.
 class ImageDataset(TensorDataset):
     """Images of one byte per pixel with their class numbers; batches come as float32 in [0, 1].
 

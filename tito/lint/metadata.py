@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from tito.lint.source import Finding, Source, line_of
 from tito.sources.build import CELL_ID
+from tito.sources.syntax import shared_names
 
 FLAGS = ("grade", "locked", "solution", "task")
 KEYS = {*FLAGS, "grade_id", "schema_version"}
@@ -57,6 +58,21 @@ def locked(source: Source) -> Iterator[Finding]:
                 yield Finding(line_of(cell), "locked", f"cell {cell.name} {message}")
 
 
+def given_locked(source: Source) -> Iterator[Finding]:
+    """A given code cell that is exported, or defines what a later cell uses, is locked in the student's notebook."""
+    used_later: set[str] = set()
+    for cell in reversed(source.cells):
+        if cell.kind != "code":
+            continue
+        names = shared_names(cell.source)
+        shared = sorted(names.bound & used_later)
+        if not cell.nbgrader and (cell.exported or shared):
+            why = "is exported" if cell.exported else f"defines {', '.join(shared[:3])} for later cells"
+            message = f"cell {cell.name} {why}: give it a grade_id and '\"locked\": true'"
+            yield Finding(line_of(cell), "given-locked", message)
+        used_later |= names.used
+
+
 def points_sum(source: Source) -> Iterator[Finding]:
     """The points of the graded cells add up to the registry's."""
     values = [cell.nbgrader.get("points", 0) for cell in source.cells if cell.nbgrader.get("grade")]
@@ -65,4 +81,4 @@ def points_sum(source: Source) -> Iterator[Finding]:
         yield Finding(1, "points-sum", f"the cells give {total:g} points, the registry says {source.module.points}")
 
 
-RULES = (metadata_complete, grade_id, locked, points_sum)
+RULES = (metadata_complete, grade_id, locked, given_locked, points_sum)

@@ -1,7 +1,9 @@
 """What `export` and `lint` ask of a cell's Python code, answered from its syntax tree and never by running it."""
 
 import ast
+import symtable
 import warnings
+from dataclasses import dataclass
 
 
 def compile_plain(text: str, name: str) -> ast.Module:
@@ -69,3 +71,31 @@ def assigned_names(node: ast.stmt) -> list[str]:
         targets = [node.target]
     found = [part for target in targets for part in ast.walk(target)]
     return [part.id for part in found if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a cell does with the names that all cells share.
+
+    bound: those it defines, imports or assigns at top level.
+    used:  those it reads, in its functions and classes too.
+    """
+
+    bound: frozenset[str]
+    used: frozenset[str]
+
+
+def shared_names(text: str) -> Names:
+    """Return the top-level names that a text binds and uses; nothing when it is not Python."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            top = symtable.symtable(text, "cell", "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return Names(frozenset(), frozenset())
+    bound = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned()}
+    tables, used = [top], set()
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        used |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (table is top or s.is_global())}
+    return Names(frozenset(bound), frozenset(used))
