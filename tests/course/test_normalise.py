@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -10,6 +11,7 @@ from mini import GOOD, answered
 from tito.engine.normalise import normalise
 from tito.engine.reading import MAX_BYTES, Unreadable, parse_submission, read_bytes
 from tito.engine.skeleton import load_skeleton
+from tito.sources.cells import read_cells
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +123,10 @@ def new_schema(nb):
     cell_of(nb, "scale")["metadata"]["nbgrader"]["schema_version"] = 99
 
 
+def unprintable_schema(nb):
+    cell_of(nb, "scale")["metadata"]["nbgrader"]["schema_version"] = "\ud800"
+
+
 def skip_execution(nb):
     cell_of(nb, "test-scale")["metadata"]["tags"] = ["skip-execution"]
 
@@ -155,6 +161,7 @@ DAMAGE = [
     (change_points, "points of cell 'test-scale'"),
     (change_points_to_text, "points of cell 'q-float32'"),
     (new_schema, "schema version 99"),
+    (unprintable_schema, "schema version none"),
     (skip_execution, "skip-execution"),
     (foreign_kernel, "'R' kernel"),
     (odd_types, "were not cells"),
@@ -227,6 +234,19 @@ def test_other_encodings(notebook, skeleton, encoding):
     answers, repairs, _ = check(data, skeleton)
     assert answers["q-float32"] == "Größe"
     assert bool(repairs) == (encoding != "utf-8-sig")
+
+
+def test_a_cell_is_the_same_whoever_reads_it(released_once):
+    path = released_once.release / "01_tensor/tensor.ipynb"
+    tolerant = parse_submission(path.read_bytes()).cells
+    assert [replace(cell, id="") for cell in tolerant] == read_cells(path)
+    assert [cell.exported for cell in tolerant] == [False, True, True, False, True, False, False, False]
+
+
+def test_line_ends_of_windows(notebook, skeleton):
+    windows = GOOD["scale"].replace("\n", "\r\n")
+    cell_of(notebook, "scale")["source"] = windows
+    assert check(notebook, skeleton) == (GOOD, (), ())
 
 
 def test_lone_surrogates_cannot_break_the_writing(notebook, skeleton):

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from nbformat.notebooknode import NotebookNode
 
-from tito.engine.reading import Cell, Submission
+from tito.engine.reading import Submission
 from tito.engine.skeleton import Skeleton, Slot, defined_names
+from tito.sources.cells import Cell
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,23 @@ def _format_repairs(submission: Submission) -> list[str]:
     repairs = []
     if not submission.language.lower().startswith("python"):
         repairs.append(f"The notebook was set to a '{submission.language}' kernel; it was run with Python.")
-    if any("skip-execution" in cell.tags for cell in submission.cells):
+    if any(_skipped(cell) for cell in submission.cells):
         repairs.append("A cell was tagged 'skip-execution'; the tag was ignored.")
-    versions = sorted({str(cell.schema) for cell in submission.cells if cell.grade_id and cell.schema != 3})
+    versions = sorted({_version(cell) for cell in submission.cells if cell.grade_id} - {"3"})
     if versions:
         repairs.append(f"The nbgrader metadata had schema version {', '.join(versions)[:60]}; the original was used.")
     return repairs
+
+
+def _skipped(cell: Cell) -> bool:
+    tags = cell.metadata.get("tags")
+    return isinstance(tags, list) and "skip-execution" in tags
+
+
+def _version(cell: Cell) -> str:
+    """The schema version of the metadata; what a student's file has in its place need not even be printable."""
+    version = cell.nbgrader.get("schema_version")
+    return str(version) if isinstance(version, int) else "none"
 
 
 class _Layout:
@@ -157,7 +169,7 @@ class _Layout:
             notes.append(
                 f"{'Test' if slot.points else 'Given'} cell {slot.label} had been edited; the original was used."
             )
-        if slot.points is not None and slot.index not in self.found_late and cell.points != slot.points:
+        if slot.points is not None and slot.index not in self.found_late and cell.nbgrader.get("points") != slot.points:
             notes.append(f"The points of cell {slot.label} had been changed; the original {slot.points:g} were used.")
         return notes
 

@@ -7,34 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tito.sources.cells import Cell, plain_newlines
+
 MAX_BYTES = 5 * 1024 * 1024
 REFUSED = "refused"  # key under which `tito collect` notes why it did not copy a file
 
 
 class Unreadable(Exception):
     """The file holds no notebook; the message says why, in words for the student."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell as the student's file has it.
-
-    kind:     "code", "markdown" or "raw".
-    source:   its text.
-    grade_id: nbgrader's name of the cell, "" when the metadata lacks it.
-    id:       the notebook format's cell id, "" when missing or not a text.
-    points:   what the metadata says the cell is worth, None when it says nothing.
-    schema:   nbgrader's schema version of the metadata, None when missing.
-    tags:     the cell's tags.
-    """
-
-    kind: str
-    source: str
-    grade_id: str = ""
-    id: str = ""
-    points: Any = None
-    schema: Any = None
-    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +71,7 @@ def parse_submission(data: bytes) -> Submission:
     if REFUSED in notebook and "cells" not in notebook:
         raise Unreadable(_as_text(notebook[REFUSED])[:200])
     raw = _raw_cells(notebook, repairs)
-    cells = tuple(_cell(entry) for entry in raw if isinstance(entry, dict))
+    cells = tuple(_cell(entry, number) for number, entry in enumerate(raw, start=1) if isinstance(entry, dict))
     if len(cells) < len(raw):
         repairs.append(f"{len(raw) - len(cells)} entries of the notebook were not cells and were left out.")
     if not cells:
@@ -136,18 +116,14 @@ def _as_text(value: Any) -> str:
     return text.encode("utf-8", errors="replace").decode("utf-8")  # JSON can smuggle in lone surrogates
 
 
-def _cell(entry: dict[str, Any]) -> Cell:
-    metadata = _as_dict(entry.get("metadata"))
-    managed = _as_dict(metadata.get("nbgrader"))
+def _cell(entry: dict[str, Any], number: int) -> Cell:
     kind = entry.get("cell_type")
     return Cell(
         kind=kind if kind in ("code", "markdown") else "raw",
-        source=_as_text(entry.get("source", entry.get("input", ""))),
-        grade_id=_as_text(managed.get("grade_id")),
+        source=plain_newlines(_as_text(entry.get("source", entry.get("input", "")))),
+        metadata=_as_dict(entry.get("metadata")),
+        number=number,
         id=_as_text(entry.get("id")),
-        points=managed.get("points"),
-        schema=managed.get("schema_version"),
-        tags=tuple(tag for tag in _as_list(metadata.get("tags")) if isinstance(tag, str)),
     )
 
 

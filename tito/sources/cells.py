@@ -1,4 +1,4 @@
-"""Read a teaching source (`_dev.py`) or a notebook (`.ipynb`) into cells."""
+"""Read a teaching source (`_dev.py`) or a notebook of ours (`.ipynb`) into cells; `tito.engine` reads students'."""
 
 import json
 import re
@@ -22,6 +22,7 @@ class Cell:
     metadata: its metadata, without what only Jupytext needs.
     number:   its place in the notebook, 1-based.
     line:     the line of the file on which `source` starts, 1-based; 0 in a notebook, whose lines nobody sees.
+    id:       the notebook format's cell id, "" where there is none.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class Cell:
     metadata: dict[str, Any]
     number: int
     line: int = 0
+    id: str = ""
 
     @property
     def lines(self) -> list[str]:
@@ -44,7 +46,8 @@ class Cell:
     @property
     def grade_id(self) -> str:
         """nbgrader's name of the cell, "" when it has none."""
-        return str(self.nbgrader.get("grade_id", ""))
+        name = self.nbgrader.get("grade_id")
+        return name if isinstance(name, str) else ""
 
     @property
     def name(self) -> str:
@@ -107,7 +110,7 @@ def _notebook_cells(text: str, path: Path) -> list[Cell]:
         notebook = json.loads(text)
         entries = notebook["cells"]
         return [
-            Cell(entry["cell_type"], _plain_newlines("".join(entry["source"])), dict(entry.get("metadata", {})), number)
+            Cell(entry["cell_type"], plain_newlines("".join(entry["source"])), dict(entry.get("metadata", {})), number)
             for number, entry in enumerate(entries, start=1)
         ]
     except (ValueError, RecursionError):
@@ -119,7 +122,8 @@ def _notebook_cells(text: str, path: Path) -> list[Cell]:
         raise CourseError(f"{path} has no notebook cells of the current format (nbformat 4).", cure) from None
 
 
-def _plain_newlines(text: str) -> str:
+def plain_newlines(text: str) -> str:
+    """Return `text` with the line ends of Unix."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
