@@ -81,6 +81,11 @@ class Course:
         """tito's own working files: the grading journal, caches, logs."""
         return self.root / ".tito"
 
+    def shown(self, path: Path) -> str:
+        """How people are told of a path: from the course's folder where it lies in there, else by its name."""
+        path, root = path.resolve(), self.root.resolve()
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
     # One module's files
 
     def teaching_source(self, module: Module) -> Path:

@@ -141,11 +141,13 @@ def check_notebooks(course: Course) -> Iterator[Check]:
 
 def check_package(course: Course) -> Check:
     """Is the package what its sources say?"""
-    from tito.sources.export import drift, source_path
+    from tito.sources.export import drift
+    from tito.student.export import package_files
+    from tito.student.work import written_modules
 
-    there = [module for module in MODULES if source_path(course, module).is_file()]
+    there = written_modules(course)
     try:
-        different = drift(course, there)
+        different = drift(course, package_files(course, there))
     except CourseError as error:
         return Check("package", error.problem, error.cure or "run tito lint")
     found = f"{len(there)} of {len(MODULES)} modules are there and exported"

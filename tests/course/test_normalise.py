@@ -217,11 +217,35 @@ def test_own_cells_are_not_run_but_mentioned(notebook, skeleton):
     notebook["cells"].insert(2, own)
     answers, repairs, remarks = check(notebook, skeleton)
     assert (answers, repairs) == (GOOD, ())
-    assert remarks == ("One cell of your own was not run: put helpers into the answer cell that uses them.",)
+    assert remarks == ("One cell of your own is left out: put helpers into the answer cell that uses them.",)
+
+
+def test_a_helper_in_a_cell_of_ones_own_is_named(notebook, skeleton):
+    cell = cell_of(notebook, "scale")
+    cell["source"] = "#| export\ndef scale(x, factor):\n    return half(x) * np.float32(2 * factor)\n"
+    helper = {"cell_type": "code", "metadata": {}, "source": "#| export\nimport numpy as np\ndef half(x): return x / 2"}
+    notebook["cells"].insert(2, helper)
+    _, _, remarks = check(notebook, skeleton)
+    said = "Cells of your own are left out, and an answer uses 'half' from there: put helpers into the answer cell"
+    assert remarks == (f"{said} that uses them.",)
+
+
+@pytest.mark.parametrize(
+    "first", ["", "\n#| export\n", "#| default_exp core.other\n#| export\n", "#| exprot\n", "# |export\n"]
+)
+def test_what_is_exported_is_not_the_students_to_decide(notebook, skeleton, first):
+    body = GOOD["scale"].removeprefix("#| export\n")
+    cell_of(notebook, "scale")["source"] = first + body
+    answers, repairs, remarks = check(notebook, skeleton)
+    assert answers["scale"].startswith("#| export\n")
+    assert answers["scale"].endswith(body)
+    assert "default_exp" not in answers["scale"]
+    assert repairs == ()
+    assert remarks == ("The '#|' lines of cell 'scale' had been changed; they were put back.",)
 
 
 def test_broken_python_is_found_without_metadata(notebook, skeleton):
-    broken = "def shift(x, by)\n    return x"
+    broken = "#| export\ndef shift(x, by)\n    return x"
     cell_of(notebook, "shift")["source"] = broken
     lose_all_metadata(notebook)
     assert check(notebook, skeleton)[0]["shift"] == broken

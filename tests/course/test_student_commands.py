@@ -16,8 +16,9 @@ from tito.course import Course
 from tito.errors import CourseError
 from tito.release.kit import make_kit
 from tito.student.check import MESSAGE_LINES, check, read_result
+from tito.student.results import keep_result
 from tito.student.status import progress
-from tito.student.work import start
+from tito.student.work import read_work, start
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,6 +56,10 @@ def answer(kit, answers):
     path, _ = start(kit, TENSOR_MODULE)
     path.write_text(nbformat.writes(answered(kit, answers)))
     return path
+
+
+def checked(kit, module=TENSOR_MODULE):
+    return check(kit, read_work(kit, module))
 
 
 def test_a_day_in_the_kit(kit):
@@ -128,16 +133,16 @@ def test_an_unreadable_notebook_of_ones_own(kit):
     path = answer(kit, GOOD)
     path.write_text("{")
     with pytest.raises(CourseError, match=r"work/01_tensor/tensor.ipynb cannot be read: .*not valid JSON"):
-        check(kit, TENSOR_MODULE)
+        checked(kit)
     assert progress(kit)[0].state == "unreadable"
 
 
 def test_status_forgets_a_check_when_the_notebook_changes(kit):
     answer(kit, GOOD)
-    assert check(kit, TENSOR_MODULE).ok
-    assert progress(kit)[0].checked == (2, 2)
+    keep_result(kit, read_work(kit, TENSOR_MODULE), checked(kit))
+    assert progress(kit)[0].tests == "2 of 2"
     answer(kit, {"scale": GOOD["scale"]})
-    assert (progress(kit)[0].checked, progress(kit)[0].answered) == (None, 1)
+    assert (progress(kit)[0].tests, progress(kit)[0].answered) == ("stale", "1 of 3")
 
 
 def test_check_repairs_as_grading_does(kit):
@@ -146,7 +151,7 @@ def test_check_repairs_as_grading_does(kit):
     for cell in notebook["cells"]:
         cell["metadata"] = {}
     path.write_text(json.dumps(notebook))
-    result = check(kit, TENSOR_MODULE)
+    result = checked(kit)
     assert result.ok
     assert result.notes[0].startswith("All nbgrader metadata was lost")
 
@@ -157,22 +162,24 @@ def test_messages_are_short(kit):
         GOOD
         | {"shift": "#| export\ndef shift(x, by):\n    raise ValueError('\\n'.join('abcdefghijklmnopqrstuvwxyz'))\n"},
     )
-    failed = check(kit, TENSOR_MODULE).tests[1]
+    failed = checked(kit).tests[1]
     assert failed.message.splitlines()[0] == "ValueError: a"
     assert len(failed.message.splitlines()) == MESSAGE_LINES
 
 
 def test_an_error_in_the_answer_itself_is_shown(kit):
     answer(kit, GOOD | {"shift": "#| export\ndef shift(x, by)\n    return x\n"})
-    result = check(kit, TENSOR_MODULE)
-    assert [(a.name, a.message.split(":")[0]) for a in result.answers] == [("shift", "SyntaxError")]
-    assert [t.passed for t in result.tests] == [True, False]
+    result = checked(kit)
+    assert [(error.told, error.text) for error in result.answers] == [
+        ("SyntaxError in answer cell 'shift', line 2: expected ':'", "def shift(x, by)")
+    ]
+    assert [test.state for test in result.tests] == ["passed", "failed"]
 
 
 def test_a_warning_fails_as_in_grading():
     outputs = [{"output_type": "stream", "name": "stderr", "text": "RuntimeWarning: overflow\n"}]
     cell = {"cell_type": "code", "metadata": {"nbgrader": {"grade": True, "grade_id": "t"}}, "outputs": outputs}
-    result = read_result(nbformat.from_dict({"cells": [cell]}), ())
+    result = read_result(nbformat.from_dict({"cells": [cell]}))
     assert not result.ok
     assert "RuntimeWarning: overflow" in result.tests[0].message
 
@@ -208,9 +215,3 @@ def test_an_unknown_student(course, monkeypatch):
     monkeypatch.chdir(course.root)
     with pytest.raises(CourseError, match=r"no submission of 01_tensor by 'zoe'\. Handed in: ann\."):
         grade.grade(["01"], student="zoe")
-
-
-def test_the_work_folder_is_where_export_looks(kit):
-    from tito.sources.export import source_path
-
-    assert source_path(kit, TENSOR_MODULE) == kit.work(TENSOR_MODULE)

@@ -41,11 +41,11 @@ def written_modules(course: Course, words: Sequence[str] | None) -> list[Module]
         CourseError: a name is unknown, or no source is there at all.
     """
     from tito.errors import CourseError
-    from tito.sources.export import source_path
+    from tito.student.work import written_modules as written
 
     if words:
         return chosen_modules(words)
-    found = [module for module in MODULES if source_path(course, module).is_file()]
+    found = written(course)
     if not found:
         raise CourseError(f"There is no module in {course.root} yet.", "Students begin with: tito start 01.")
     return found

@@ -21,54 +21,84 @@ def register(app: typer.Typer) -> None:
 
 def start(module: ModuleName) -> None:
     """Put a module's notebook into work/; one that is there already is never touched."""
-    from tito.console import out
+    from tito.console import err, out
     from tito.course import find_course
+    from tito.errors import CourseError
     from tito.registry import find_module
+    from tito.student.work import require_needs
     from tito.student.work import start as start_module
 
     found = find_module(module)
     course = find_course()
     path, fresh = start_module(course, found)
-    shown = path.relative_to(course.root).as_posix()
+    shown = course.shown(path)
     out().print(f"Your notebook: {shown}" if fresh else f"You have started already: {shown} is as you left it.")
     out().print(f"Open it:       jupyter lab {shown}\nCheck it:      tito check {found.number:02d}")
+    try:
+        require_needs(course, found)
+    except CourseError as missing:
+        err().print(f"Before it:     {missing}", markup=False)
 
 
 def check(module: ModuleName) -> None:
-    """Run the public tests on your notebook; exit code 0 when all pass, 1 when one fails."""
+    """Run the public tests on your notebook; exit code 0 when all pass, 1 when something fails."""
     from tito.console import err
     from tito.course import find_course
     from tito.registry import find_module
-    from tito.student.check import check as check_module
+    from tito.student.check import check as run_check
+    from tito.student.results import keep_result
+    from tito.student.work import read_work, require_needs
 
     found = find_module(module)
     course = find_course()
+    require_needs(course, found)
+    work = read_work(course, found)
     with err().status(f"Running {found.folder} ..."):
-        result = check_module(course, found)
+        result = run_check(course, work)
     _show(result)
+    try:
+        keep_result(course, work, result)
+    except OSError as error:
+        err().print(f"The result could not be kept for 'tito status': {error.strerror}.", markup=False)
     if not result.ok:
         raise typer.Exit(1)
 
 
 def _show(result: "Checked") -> None:
+    for note in result.notes:
+        _say("note", note)
+    if result.given:
+        _say("error", result.given.told, result.given.text)
+        _say("", "No answer is to blame: export the modules before this one again, with 'tito export'.")
+        return
+    for error in result.answers:
+        _say("error", error.told, error.text)
+    for test in result.tests:
+        if test.state == "not written":
+            _say("to do", f"{test.name}: {test.message}")
+        else:
+            _say(test.state, test.name, test.message)
+    _show_sum(result)
+
+
+def _show_sum(result: "Checked") -> None:
+    total, later = len(result.tests), result.count("not written")
+    waits = f"; hidden tests of these {total} cells remain for grading" if result.passed == total else ""
+    waits += f"; {later} wait for answers that are not written yet" if later else ""
+    _say("", f"Public tests passed: {result.passed} of {total}{waits}.")
+    if result.answers:
+        _say("", "The answers with an error cannot be exported.")
+    if result.written:
+        _say("", f"{result.written} written answer(s) will be read by a person.")
+
+
+def _say(word: str, text: str, more: str = "") -> None:
+    """Print a line under its word, and indented what belongs to it."""
     from tito.console import out
 
-    for note in result.notes:
-        out().print(f"note    {note}", markup=False)
-    for cell in result.answers:
-        out().print(f"error   {cell.name}", markup=False)
-        out().print("        " + cell.message.replace("\n", "\n        "), markup=False)
-    for test in result.tests:
-        out().print(f"{'passed' if test.passed else 'failed'}  {test.name}", markup=False)
-        if test.message:
-            out().print("        " + test.message.replace("\n", "\n        "), markup=False)
-    total = len(result.tests)
-    if result.ok:
-        out().print(f"Public tests passed: {total} of {total}; hidden tests of these {total} cells remain for grading.")
-    else:
-        out().print(f"Public tests passed: {result.passed} of {total}.")
-    if result.written:
-        out().print(f"{result.written} written answer(s) will be read by a person.")
+    out().print(f"{word:<8}{text}" if word else text, markup=False)
+    if more:
+        out().print("        " + more.replace("\n", "\n        "), markup=False)
 
 
 def status() -> None:
@@ -87,7 +117,8 @@ def status() -> None:
         )
     table = Table("module", "notebook", "answered", "tests passed", "exported", box=None, pad_edge=False)
     for row in rows:
-        tests = f"{row.checked[0]} of {row.checked[1]}" if row.checked else "-"
-        answered = f"{row.answered} of {row.answers}" if row.state == "started" else "-"
-        table.add_row(row.module.folder, row.state, answered, tests, "yes" if row.exported else "no")
+        table.add_row(row.module.folder, row.state, row.answered, row.tests, row.exported)
     out().print(table)
+    for row in rows:
+        if row.note:
+            _say("note", row.note)

@@ -7,6 +7,10 @@ from nbformat.notebooknode import NotebookNode
 from tito.engine.reading import Submission
 from tito.engine.skeleton import Skeleton, Slot, defined_names
 from tito.sources.cells import Cell
+from tito.sources.package_file import STRAY_DIRECTIVE
+from tito.sources.syntax import shared_names
+
+MOVE_HELPERS = "put helpers into the answer cell that uses them."
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,14 @@ class Normalised:
     repairs: tuple[str, ...]
     remarks: tuple[str, ...]
 
+    @property
+    def cells(self) -> list[Cell]:
+        """The notebook's cells, as `tito.sources` takes them."""
+        return [
+            Cell(node.cell_type, node.source, dict(node.metadata), number, id=node.get("id", ""))
+            for number, node in enumerate(self.notebook.cells, start=1)
+        ]
+
 
 def normalise(submission: Submission, skeleton: Skeleton) -> Normalised:
     """Take only the text of the answer cells from a submission.
@@ -36,12 +48,28 @@ def normalise(submission: Submission, skeleton: Skeleton) -> Normalised:
     layout.match_by_metadata()
     layout.match_by_name()
     layout.match_by_place()
-    notebook = skeleton.notebook()
+    notebook, marks = skeleton.notebook(), []
     for slot in skeleton.slots:
         if slot.answer and slot.index in layout.found:
-            notebook.cells[slot.index].source = layout.found[slot.index].source
+            source, changed = with_directives(layout.found[slot.index].source, slot.shown, slot.kind)
+            notebook.cells[slot.index].source = source
+            marks += [f"The '#|' lines of cell {slot.label} had been changed; they were put back."] if changed else []
     repairs = [*submission.repairs, *layout.repairs(), *_format_repairs(submission)]
-    return Normalised(notebook, tuple(repairs), tuple(layout.remarks()))
+    return Normalised(notebook, tuple(repairs), (*marks, *layout.remarks()))
+
+
+def with_directives(source: str, shown: str, kind: str) -> tuple[str, bool]:
+    """Give an answer the `#|` lines of the released cell, which decide what is exported.
+
+    Returns:
+        The text, and whether it had others.
+    """
+    have, want = Cell(kind, source, {}, 0), Cell(kind, shown, {}, 0)
+    strays = [number for number, line in enumerate(have.lines) if kind == "code" and STRAY_DIRECTIVE.match(line)]
+    if have.directives == want.directives and strays == list(range(len(want.directives))):
+        return source, False
+    rest = [line for number, line in enumerate(have.lines) if number not in strays]
+    return "\n".join([*want.lines[: len(want.directives)], *rest]), True
 
 
 def same_text(one: str, other: str) -> bool:
@@ -176,7 +204,23 @@ class _Layout:
     def remarks(self) -> list[str]:
         """Cells of the student's own, which are not run."""
         own = [i for i in self._free() if self.cells[i].kind == "code" and self.cells[i].source.strip()]
-        if not own:
-            return []
-        count, verb = ("One cell", "was") if len(own) == 1 else (f"{len(own)} cells", "were")
-        return [f"{count} of your own {verb} not run: put helpers into the answer cell that uses them."]
+        helpers = sorted(self._wanted() & {name for i in own for name in shared_names(self.cells[i].source).bound})
+        if helpers:
+            names = ", ".join(f"'{name}'" for name in helpers)
+            return [f"Cells of your own are left out, and an answer uses {names} from there: {MOVE_HELPERS}"]
+        if own:
+            count, verb = ("One cell", "is") if len(own) == 1 else (f"{len(own)} cells", "are")
+            return [f"{count} of your own {verb} left out: {MOVE_HELPERS}"]
+        return []
+
+    def _wanted(self) -> set[str]:
+        """The names that answers use and neither an answer nor a given cell defines."""
+        used: set[str] = set()
+        bound: set[str] = set()
+        for slot in self.slots:
+            if slot.kind == "code":
+                text = self.found[slot.index].source if slot.answer and slot.index in self.found else slot.shown
+                names = shared_names(text)
+                bound |= names.bound
+                used |= names.used if slot.answer else set()
+        return used - bound

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from nbformat import ValidationError
 from nbformat.notebooknode import NotebookNode
 
 from tito.errors import CourseError
+
+STUB = "raise NotImplementedError"  # how the line starts that nbgrader puts in a solution's place
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class Slot:
     def label(self) -> str:
         """How messages call the cell."""
         return f"'{self.grade_id}'" if self.grade_id else f"number {self.index + 1}"
+
+    def unwritten(self, text: str) -> bool:
+        """Whether `text` is no answer yet: as released, or with a line that stands where an answer belongs."""
+        stubs = {line for line in _stripped(self.shown) if line.startswith(STUB)}
+        return _stripped(text) == _stripped(self.shown) or not stubs.isdisjoint(_stripped(text))
 
 
 class Skeleton:
@@ -74,11 +82,19 @@ def load_skeleton(released: Path, full: Path | None = None) -> Skeleton:
     Raises:
         CourseError: a notebook is missing, or the two do not belong together.
     """
-    for path in (released, full):
-        if path is not None and not path.is_file():
-            raise CourseError(f"{path} is missing.", "Run 'tito release' first.")
-    shown = nbformat.read(released, as_version=4)
-    return Skeleton(nbformat.read(full, as_version=4) if full else shown, shown)
+    shown = _read(released)
+    return Skeleton(_read(full) if full else shown, shown)
+
+
+def _read(path: Path) -> NotebookNode:
+    if not path.is_file():
+        raise CourseError(f"{path} is missing.", "Run 'tito release' first.")
+    try:
+        notebook: NotebookNode = nbformat.read(path, as_version=4)
+    except (ValueError, ValidationError, AttributeError, KeyError, TypeError):
+        cure = "Restore it from the kit's zip, or run 'tito release' again."
+        raise CourseError(f"{path} is damaged: it holds no notebook.", cure) from None
+    return notebook
 
 
 def defined_names(source: str) -> frozenset[str]:
@@ -94,6 +110,10 @@ def defined_names(source: str) -> frozenset[str]:
         elif isinstance(node, ast.Assign):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
     return frozenset(names)
+
+
+def _stripped(text: str) -> list[str]:
+    return [line.strip() for line in text.strip().splitlines()]
 
 
 def _checksum(cell: NotebookNode) -> str:

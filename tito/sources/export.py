@@ -1,11 +1,10 @@
 """Collect `#| export` cells into the `tinytorch` package: all of them or, when one is bad, none."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tito.course import Course
-from tito.errors import CourseError
 from tito.files import write_atomic
 from tito.registry import MODULES, Module
 from tito.sources.cells import read_cells
@@ -13,15 +12,12 @@ from tito.sources.facade import facade_files
 from tito.sources.package_file import package_file
 
 
-def export(
-    course: Course, modules: Sequence[Module], notebook: Path | None = None, package: Path | None = None
-) -> list[Path]:
+def export(course: Course, modules: Sequence[Module], package: Path | None = None) -> list[Path]:
     """Write the package files of `modules`, and the facades, once all of them are known to be good.
 
     Args:
         course: where the sources are.
         modules: what to export.
-        notebook: read this notebook instead of the source of the one module.
         package: the package folder to write; the course's `tinytorch` by default.
 
     Returns:
@@ -30,9 +26,13 @@ def export(
     Raises:
         CourseError: a cell cannot be exported; then nothing is written.
     """
-    folder = package or course.package
+    return write_files(package or course.package, exported_files(course, modules))
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> list[Path]:
+    """Write path inside `folder` -> text, and return the files that changed."""
     changed = []
-    for relative, text in exported_files(course, modules, notebook).items():
+    for relative, text in files.items():
         path = folder / relative
         if not path.is_file() or path.read_bytes() != text.encode():
             write_atomic(path, text)
@@ -40,12 +40,7 @@ def export(
     return changed
 
 
-def source_path(course: Course, module: Module) -> Path:
-    """Where a module's cells are: the teaching source, or in a student kit the student's own notebook."""
-    return course.work(module) if course.is_kit else course.teaching_source(module)
-
-
-def exported_files(course: Course, modules: Sequence[Module], notebook: Path | None = None) -> dict[str, str]:
+def exported_files(course: Course, modules: Sequence[Module]) -> dict[str, str]:
     """Return what `export` writes: path inside the package -> text; first the facades, then the modules.
 
     Raises:
@@ -53,45 +48,26 @@ def exported_files(course: Course, modules: Sequence[Module], notebook: Path | N
     """
     files = facade_files(MODULES)
     for module in modules:
-        path = notebook or source_path(course, module)
-        inside = path.resolve().is_relative_to(course.root.resolve())
-        label = path.resolve().relative_to(course.root.resolve()).as_posix() if inside else path.name
-        files[_inside_package(module)] = package_file(read_cells(path), module, label)
+        cells = read_cells(course.teaching_source(module))
+        files[inside_package(module)] = package_file(cells, module, module.source).text
     return files
 
 
-def module_of(notebook: Path) -> Module:
-    """Return the module whose notebook this is, by its `#| default_exp`.
-
-    Raises:
-        CourseError: the notebook names no export target of the registry.
-    """
-    named = [value for cell in read_cells(notebook) for word, value in cell.directives if word == "default_exp"]
-    for module in MODULES:
-        if module.export in named:
-            return module
-    problem = f"{notebook} has no '#| default_exp' line that names a module of the course."
-    raise CourseError(problem, "Name the module too: tito export 01 --from NOTEBOOK.")
-
-
-def drift(course: Course, modules: Sequence[Module]) -> dict[str, str]:
-    """Compare the package with its sources.
+def drift(course: Course, files: Mapping[str, str]) -> dict[str, str]:
+    """Compare the package with `files`, which an export would write.
 
     Returns:
         Path in the course -> a diff or a sentence, for every file that differs, is missing, or comes from no source.
-
-    Raises:
-        CourseError: a source cannot be exported.
     """
     found = {}
-    for relative, text in exported_files(course, modules).items():
+    for relative, text in files.items():
         path = course.package / relative
         name = path.relative_to(course.root).as_posix()
         if not path.is_file():
             found[name] = f"{name} is missing"
         elif path.read_bytes() != text.encode():
             found[name] = _diff(path.read_text(encoding="utf-8", errors="replace"), text, name)
-    known = {*facade_files(MODULES), *map(_inside_package, MODULES)}
+    known = {*facade_files(MODULES), *map(inside_package, MODULES)}
     for path in sorted(course.package.rglob("*")):
         relative = path.relative_to(course.package).as_posix()
         if path.is_file() and "__pycache__" not in path.parts and relative not in known:
@@ -100,7 +76,8 @@ def drift(course: Course, modules: Sequence[Module]) -> dict[str, str]:
     return found
 
 
-def _inside_package(module: Module) -> str:
+def inside_package(module: Module) -> str:
+    """The module's path inside the package folder."""
     return module.target.removeprefix("tinytorch/")
 
 

@@ -16,16 +16,28 @@ STRAY_DIRECTIVE = re.compile(r"\s*#\|\s*(export|default_exp)\b")
 
 
 @dataclass(frozen=True)
+class PackageFile:
+    """One file of the package.
+
+    text:    its content.
+    origins: for each line of `text` the cell that it stands in and the line (1-based) there; None for what no cell has.
+    """
+
+    text: str
+    origins: tuple[tuple[Cell, int] | None, ...]
+
+
+@dataclass(frozen=True)
 class _Part:
-    """What one cell contributes: its code, the public names this defines, its `from __future__` lines."""
+    """What one cell contributes: its lines with their numbers, the public names in them, `from __future__` lines."""
 
     cell: Cell
-    text: str
+    lines: list[tuple[int, str]]
     names: list[str]
     futures: list[str]
 
 
-def package_file(cells: list[Cell], module: Module, source: str) -> str:
+def package_file(cells: list[Cell], module: Module, source: str) -> PackageFile:
     """Return the Python file that the `#| export` cells of one source or notebook make.
 
     Args:
@@ -43,11 +55,16 @@ def package_file(cells: list[Cell], module: Module, source: str) -> str:
     futures = sorted({line for part in parts for line in part.futures})
     names = dict.fromkeys(name for part in parts for name in part.names)
     listed = "__all__ = [\n" + "".join(f'    "{name}",\n' for name in names) + "]"
-    head = [HEADER.format(source=source) + _docstring(cells, module), *futures, listed]
-    body = [f"# From cell {part.cell.name}.\n{part.text}" for part in parts if part.text]
-    text = "\n\n".join(head) + "\n\n" + "\n\n\n".join(body) + "\n"
+    head = "\n\n".join([HEADER.format(source=source) + _docstring(cells, module), *futures, listed])
+    lines = [*head.split("\n"), ""]
+    origins: list[tuple[Cell, int] | None] = [None] * len(lines)
+    for part in parts:
+        if part.lines:
+            lines += [f"# From cell {part.cell.name}.", *(line for _, line in part.lines), "", ""]
+            origins += [None, *((part.cell, number) for number, _ in part.lines), None, None]
+    text = "\n".join(lines).rstrip("\n") + "\n"
     compile_plain(text, module.target)
-    return text
+    return PackageFile(text, tuple(origins))
 
 
 @dataclass(frozen=True)
@@ -85,16 +102,46 @@ def misplaced_directives(cells: list[Cell], module: Module) -> Iterator[Misplace
         yield Misplaced(None, 1, "there is no '#| export' cell.", "Mark the cells that belong into the package.")
 
 
-def _part(cell: Cell, source: str) -> _Part:
+@dataclass(frozen=True)
+class Unfit:
+    """Why a cell cannot be exported.
+
+    kind: the error's name.
+    line: its line in the cell, 1-based.
+    text: that line, where `problem` does not quote it.
+    """
+
+    kind: str
+    line: int
+    problem: str
+    cure: str
+    text: str = ""
+
+
+def find_unfit(cell: Cell) -> Unfit | None:
+    """Return the first thing in a cell that keeps it out of the package; None when it is plain Python."""
     try:
-        tree = compile_plain(cell.source, source)
+        tree = compile_plain(cell.source, cell.name)
     except SyntaxError as error:
-        raise _bad_cell(cell, source, error) from None
-    if any("__all__" in assigned_names(node) for node in tree.body):
-        raise CourseError(f"{source}, cell {cell.name} sets __all__.", "Leave it out: the export writes it.")
+        number = min(max(error.lineno or 1, 1), len(cell.lines))
+        line = cell.lines[number - 1]
+        if is_magic(line):
+            problem = f"'{line.strip()[:60]}' is a notebook command, not Python"
+            return Unfit("SyntaxError", number, problem, "Move it to a cell without '#| export'.")
+        return Unfit("SyntaxError", number, error.msg, "Put the cell right, run it, and export again.", line.strip())
+    for node in tree.body:
+        if "__all__" in assigned_names(node):
+            return Unfit("NameError", node.lineno, "it sets __all__", "Leave it out: the export writes it.")
+    return None
+
+
+def _part(cell: Cell, source: str) -> _Part:
+    if unfit := find_unfit(cell):
+        shown = f": {unfit.text[:60]}" if unfit.text else ""
+        raise CourseError(f"{source}, {cell.where(unfit.line)}: {unfit.problem}{shown}", unfit.cure)
     dropped = set(range(1, len(cell.directives) + 1))
     body, futures = [], []
-    for node in tree.body:
+    for node in compile_plain(cell.source, source).body:
         future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
         if future or is_main_guard(node):
             dropped.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
@@ -102,22 +149,17 @@ def _part(cell: Cell, source: str) -> _Part:
         else:
             body.append(node)
     kept = [
-        line
+        (number, line)
         for number, line in enumerate(cell.lines, start=1)
         if number not in dropped and not MARKER.match(line.strip())
     ]
-    return _Part(cell, "\n".join(kept).strip("\n").rstrip(), public_names(body), futures)
+    return _Part(cell, _trimmed(kept), public_names(body), futures)
 
 
-def _bad_cell(cell: Cell, source: str, error: SyntaxError) -> CourseError:
-    lines = cell.lines
-    number = min(max(error.lineno or 1, 1), max(len(lines), 1))
-    line = lines[number - 1] if lines else ""
-    if is_magic(line):
-        problem = f"{source}, {cell.where(number)}: '{line.strip()[:60]}' is a notebook command, not Python."
-        return CourseError(problem, "Move it to a cell without '#| export'.")
-    problem = f"{source}, {cell.where(number)}: {error.msg}: {line.strip()[:60]}"
-    return CourseError(problem, "Put the cell right, run it, and export again.")
+def _trimmed(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Without the empty lines at both ends."""
+    full = [place for place, (_, line) in enumerate(lines) if line.strip()]
+    return lines[full[0] : full[-1] + 1] if full else []
 
 
 def _docstring(cells: list[Cell], module: Module) -> str:

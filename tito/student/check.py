@@ -1,31 +1,24 @@
 """Run the tests on a student's notebook with the student's own package: the same engine as grading."""
 
-import hashlib
-import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from nbformat.notebooknode import NotebookNode
 
 from tito.course import Course
-from tito.engine.normalise import normalise
-from tito.engine.reading import Unreadable, parse_submission, read_bytes
 from tito.engine.runner import Limits, Runner, SubprocessRunner
-from tito.engine.skeleton import load_skeleton
-from tito.errors import CourseError
-from tito.files import write_atomic
-from tito.registry import Module
-from tito.student.work import require_released
+from tito.student.answers import CellError, answer_errors, is_unwritten, run_error
+from tito.student.work import Work
 
 MESSAGE_LINES = 12
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """One cell that passed or failed: its `grade_id`, and the message when it failed."""
+    """One test cell: its `grade_id`, "passed", "failed" or "not written", and the message when it did not pass."""
 
     name: str
-    passed: bool
+    state: str
     message: str = ""
 
 
@@ -33,97 +26,80 @@ class CellResult:
 class Checked:
     """The result of a check.
 
+    given:   the error of a given cell that others rely on, when nothing before it failed: the rest follows from it.
+    answers: what is wrong with answer cells themselves.
     tests:   every test cell, in order.
-    answers: the answer cells that stopped with an error of their own.
     written: how many written answers a person will grade.
     notes:   what had to be put right, and which cells were stopped.
     """
 
+    given: CellError | None
+    answers: tuple[CellError, ...]
     tests: tuple[CellResult, ...]
-    answers: tuple[CellResult, ...]
     written: int
     notes: tuple[str, ...]
+
+    def count(self, state: str) -> int:
+        """How many test cells are in a state."""
+        return sum(test.state == state for test in self.tests)
 
     @property
     def passed(self) -> int:
         """How many test cells passed."""
-        return sum(test.passed for test in self.tests)
+        return self.count("passed")
 
     @property
     def ok(self) -> bool:
-        """Whether all public tests passed."""
-        return self.passed == len(self.tests)
+        """Whether all public tests passed, and the answers can be exported."""
+        return self.passed == len(self.tests) and not self.answers and not self.given
 
 
-def check(course: Course, module: Module, runner: Runner | None = None, limits: Limits | None = None) -> Checked:
-    """Run the notebook in `work/` on the released tests, and remember the result for `tito status`.
+def check(course: Course, work: Work, runner: Runner | None = None, limits: Limits | None = None) -> Checked:
+    """Run a student's notebook on the released tests, with the student's own package."""
+    wrong = {error.name: error for error in answer_errors(work)}
+    execution = (runner or SubprocessRunner()).run(work.normal.notebook, course.root, limits or Limits())
+    return read_result(execution.notebook, (*work.notes, *execution.remarks), wrong)
 
-    Raises:
-        CourseError: the module is not here, not started, or the notebook cannot be read.
+
+def read_result(
+    notebook: NotebookNode, notes: Sequence[str] = (), wrong: Mapping[str, CellError] | None = None
+) -> Checked:
+    """Sort an executed notebook's cells into passed and failed, as nbgrader does.
+
+    Args:
+        notebook: after its run.
+        notes: what the student is told besides.
+        wrong: `grade_id` -> what is wrong with an answer cell, as far as that is known without running it.
     """
-    skeleton = load_skeleton(require_released(course, module))
-    path = course.work(module)
-    start = f"Run 'tito start {module.number:02d}' first."
-    if not path.is_file():
-        raise CourseError(f"You have not started {module.folder} yet.", start)
-    try:
-        data = read_bytes(path)
-        submission = parse_submission(data)
-    except Unreadable as reason:
-        shown = path.relative_to(course.root).as_posix()
-        cure = (
-            f"Move it away and run 'tito start {module.number:02d}', then paste your answers into the fresh notebook."
-        )
-        raise CourseError(f"{shown} cannot be read: {reason}.", cure) from None
-    normal = normalise(submission, skeleton)
-    execution = (runner or SubprocessRunner()).run(normal.notebook, course.root, limits or Limits())
-    result = read_result(execution.notebook, (*normal.repairs, *execution.remarks, *normal.remarks))
-    _remember(course, module, data, result)
-    return result
-
-
-def read_result(notebook: NotebookNode, notes: tuple[str, ...]) -> Checked:
-    """Sort an executed notebook's cells into passed and failed, as nbgrader does."""
-    tests, answers, written = [], [], 0
-    for cell in notebook.cells:
+    given, answers, tests, written = None, [], [], 0
+    for number, cell in enumerate(notebook.cells, start=1):
         managed = cell.metadata.get("nbgrader", {})
         if cell.cell_type != "code":
             written += bool(managed.get("grade"))
         elif managed.get("grade"):
-            message = _failure(cell, stderr_fails=True)
-            tests.append(CellResult(managed["grade_id"], not message, message))
-        elif managed.get("solution") and (message := _failure(cell, stderr_fails=False)):
-            answers.append(CellResult(managed["grade_id"], False, message))
-    return Checked(tuple(tests), tuple(answers), written, notes)
+            tests.append(CellResult(managed["grade_id"], *_test_state(cell)))
+        elif managed and (error := (wrong or {}).get(managed["grade_id"]) or run_error(cell, number)):
+            if managed.get("solution"):
+                answers.append(error)
+            elif not answers and given is None:
+                given = error
+    return Checked(given, tuple(answers), tuple(tests), written, tuple(notes))
 
 
-def _failure(cell: NotebookNode, stderr_fails: bool) -> str:
-    """What went wrong in a cell, in at most twelve lines; "" when nothing did."""
+def _test_state(cell: NotebookNode) -> tuple[str, str]:
+    """The state of a test cell, and what went wrong in at most twelve lines; "" when nothing did."""
     for output in cell.outputs:
         if output.output_type == "error":
+            if is_unwritten(output):
+                return "not written", output.evalue.splitlines()[0]
             text = output.evalue.strip("\n") if output.ename == "AssertionError" else f"{output.ename}: {output.evalue}"
-            return "\n".join((text or "AssertionError without a message").splitlines()[:MESSAGE_LINES])
+            return "failed", _shortened((text or "AssertionError without a message").splitlines())
     for output in cell.outputs:
-        if stderr_fails and output.output_type == "stream" and output.name == "stderr":
+        if output.output_type == "stream" and output.name == "stderr":
             lines = ["The test printed a warning, which costs its points:", *output.text.strip().splitlines()]
-            return "\n".join(lines[:MESSAGE_LINES])
-    return ""
+            return "failed", _shortened(lines)
+    return "passed", ""
 
 
-def _result_path(course: Course, module: Module) -> Path:
-    return course.state / "checks" / f"{module.folder}.json"
-
-
-def _remember(course: Course, module: Module, data: bytes, result: Checked) -> None:
-    facts = {"notebook": hashlib.sha256(data).hexdigest(), "passed": result.passed, "tests": len(result.tests)}
-    write_atomic(_result_path(course, module), json.dumps(facts) + "\n")
-
-
-def last_result(course: Course, module: Module) -> tuple[int, int] | None:
-    """Return (passed, tests) of the last check, or None when the notebook has changed since or was never checked."""
-    try:
-        facts = json.loads(_result_path(course, module).read_text(encoding="utf-8"))
-        data = course.work(module).read_bytes()
-    except (OSError, ValueError):
-        return None
-    return (facts["passed"], facts["tests"]) if facts["notebook"] == hashlib.sha256(data).hexdigest() else None
+def _shortened(lines: list[str]) -> str:
+    return "\n".join(lines[:MESSAGE_LINES])

@@ -1,0 +1,83 @@
+"""Import new package files in a process of its own, before they replace those in the package."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tito.course import COURSE_NAME
+from tito.sources.export import write_files
+
+LONGEST_IMPORT = 60  # seconds
+IMPORT = """
+import importlib, json, os, sys, traceback
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+        print(chr(10) + json.dumps([type(error).__name__, str(error), places]), flush=True)
+        os._exit(1)
+"""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an import failed.
+
+    kind:    the exception's name.
+    message: its text.
+    places:  (path inside the package, line) of the code that was running, outermost first.
+    """
+
+    kind: str
+    message: str
+    places: tuple[tuple[str, int], ...] = ()
+
+
+def try_import(package: Path, files: Mapping[str, str], parts: Sequence[str]) -> Failure | None:
+    """Import parts of the package as it would be with new files.
+
+    Args:
+        package: the package folder; it is not changed.
+        files: path inside the package -> new text.
+        parts: what to import, such as "core.tensor".
+
+    Returns:
+        What went wrong first, or None.
+    """
+    with tempfile.TemporaryDirectory(prefix="tito-", ignore_cleanup_errors=True) as folder:
+        copy = Path(folder).resolve() / COURSE_NAME
+        if package.is_dir():
+            shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        write_files(copy, files)
+        names = [f"{COURSE_NAME}.{part}" for part in parts]
+        try:
+            done = subprocess.run(
+                [sys.executable, "-P", "-B", "-W", "ignore", "-c", IMPORT, *names],
+                cwd=folder,
+                env=os.environ | {"PYTHONPATH": str(copy.parent), "OPENBLAS_NUM_THREADS": "1", "PYTHONUTF8": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=LONGEST_IMPORT,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Failure("TimeoutError", f"it runs for more than {LONGEST_IMPORT} seconds")
+        return _failure(done.stdout, copy) if done.returncode else None
+
+
+def _failure(output: bytes, copy: Path) -> Failure:
+    try:
+        kind, message, frames = json.loads(output.decode(errors="replace").strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        return Failure("SystemExit", "it ends Python")
+    inside = [(Path(name), line) for name, line in frames if Path(name).is_relative_to(copy)]
+    places = tuple((path.relative_to(copy).as_posix(), line) for path, line in inside)
+    return Failure(kind, message.replace(f"{copy.parent}{os.sep}", ""), places)
