@@ -69,7 +69,9 @@ def _show(result: "Checked") -> None:
         _say("note", note)
     if result.given:
         _say("error", result.given.told, result.given.text)
-        _say("", "No answer is to blame: export the modules before this one again, with 'tito export'.")
+        _say(
+            "", "The rest follows from it. It uses an answer above it, or modules before this one: export those again."
+        )
         return
     for error in result.answers:
         _say("error", error.told, error.text)
@@ -84,7 +86,7 @@ def _show(result: "Checked") -> None:
 def _show_sum(result: "Checked") -> None:
     total, later = len(result.tests), result.count("not written")
     waits = f"; hidden tests of these {total} cells remain for grading" if result.passed == total else ""
-    waits += f"; {later} wait for answers that are not written yet" if later else ""
+    waits += f"; not written yet: {later}" if later else ""
     _say("", f"Public tests passed: {result.passed} of {total}{waits}.")
     if result.answers:
         _say("", "The answers with an error cannot be exported.")
@@ -121,4 +123,4 @@ def status() -> None:
     out().print(table)
     for row in rows:
         if row.note:
-            _say("note", row.note)
+            _say("note", f"{row.module.folder}: {row.note}")

@@ -19,16 +19,25 @@ CURE = "Put the cell right, run it, and export again."
 class CellError:
     """What is wrong with one cell.
 
-    name: its `grade_id`.
-    told: the error, the cell, the line, what is wrong.
-    text: that line, "" when it is not known.
-    cure: the next step.
+    name:    its `grade_id`.
+    kind:    the exception's name.
+    place:   the cell and the line, in words.
+    message: what is wrong there.
+    text:    the line, "" when it is not known.
+    cure:    the next step.
     """
 
     name: str
-    told: str
+    kind: str
+    place: str
+    message: str
     text: str = ""
     cure: str = CURE
+
+    @property
+    def told(self) -> str:
+        """The error without the line's text."""
+        return f"{self.kind} in {self.place}: {self.message}"
 
     @property
     def sentence(self) -> str:
@@ -38,12 +47,14 @@ class CellError:
 
 def error_at(cell: Cell, number: int, kind: str, message: str) -> CellError:
     """An error at a line (1-based) of a cell; 0 when the line is not known."""
-    sort = "answer" if cell.nbgrader.get("solution") else "given"
     known = 0 < number <= len(cell.lines)
-    where = cell.where(number) if known else f"cell {cell.name}"
-    return CellError(
-        cell.grade_id, f"{kind} in {sort} {where}: {message}", cell.lines[number - 1].strip() if known else ""
-    )
+    text = cell.lines[number - 1].strip() if known else ""
+    return CellError(cell.grade_id, kind, _place(cell, number if known else 0), message, text)
+
+
+def _place(cell: Cell, line: int) -> str:
+    sort = "answer" if cell.nbgrader.get("solution") else "given"
+    return f"{sort} {cell.where(line)}" if line else f"{sort} cell {cell.name}"
 
 
 def answer_errors(work: Work) -> Iterator[CellError]:
@@ -53,8 +64,8 @@ def answer_errors(work: Work) -> Iterator[CellError]:
         cell = cells[slot.index]
         unfit = find_unfit(cell) if cell.exported else None
         if unfit:
-            where = f"answer {cell.where(unfit.line)}"
-            yield CellError(cell.grade_id, f"{unfit.kind} in {where}: {unfit.problem}", unfit.text, unfit.cure)
+            where = _place(cell, unfit.line)
+            yield CellError(cell.grade_id, unfit.kind, where, unfit.problem, unfit.text, unfit.cure)
         elif missing := sorted(slot.names - shared_names(cell.source).bound):
             yield error_at(cell, 0, "NameError", f"it no longer defines '{missing[0]}'")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from nbformat.notebooknode import NotebookNode
 
@@ -11,14 +12,15 @@ from tito.student.answers import CellError, answer_errors, is_unwritten, run_err
 from tito.student.work import Work
 
 MESSAGE_LINES = 12
+State = Literal["passed", "failed", "not written"]
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """One test cell: its `grade_id`, "passed", "failed" or "not written", and the message when it did not pass."""
+    """One test cell: its `grade_id`, its state, and the message when it did not pass."""
 
     name: str
-    state: str
+    state: State
     message: str = ""
 
 
@@ -39,7 +41,7 @@ class Checked:
     written: int
     notes: tuple[str, ...]
 
-    def count(self, state: str) -> int:
+    def count(self, state: State) -> int:
         """How many test cells are in a state."""
         return sum(test.state == state for test in self.tests)
 
@@ -81,12 +83,12 @@ def read_result(
         elif managed and (error := (wrong or {}).get(managed["grade_id"]) or run_error(cell, number)):
             if managed.get("solution"):
                 answers.append(error)
-            elif not answers and given is None:
+            elif not answers and given is None and error.kind != "NotImplementedError":
                 given = error
     return Checked(given, tuple(answers), tuple(tests), written, tuple(notes))
 
 
-def _test_state(cell: NotebookNode) -> tuple[str, str]:
+def _test_state(cell: NotebookNode) -> tuple[State, str]:
     """The state of a test cell, and what went wrong in at most twelve lines; "" when nothing did."""
     for output in cell.outputs:
         if output.output_type == "error":

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from tito.course import Course
 from tito.engine.reading import Unreadable, parse_submission, read_bytes
@@ -14,6 +15,8 @@ from tito.sources.package_file import PackageFile, package_file
 from tito.student.answers import CURE, answer_errors, error_at
 from tito.student.trial import Failure, try_import
 from tito.student.work import Work, read_work
+
+Exported = Literal["yes", "no", "stale", "incomplete"]
 
 
 def export_work(course: Course, works: Sequence[Work]) -> list[Path]:
@@ -47,7 +50,7 @@ def package_files(course: Course, modules: Sequence[Module]) -> dict[str, str]:
     return facade_files(MODULES) | {path: file.text for path, file in made.items()}
 
 
-def exported_state(course: Course, module: Module, work: Work | None) -> str:
+def exported_state(course: Course, module: Module, work: Work | None) -> Exported:
     """Compare the package with a notebook.
 
     Returns:

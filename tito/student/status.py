@@ -1,11 +1,12 @@
 """How far each module is, read from the files themselves."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from tito.course import Course
 from tito.errors import CourseError
 from tito.registry import MODULES, Module
-from tito.student.export import exported_state
+from tito.student.export import Exported, exported_state
 from tito.student.results import last_result
 from tito.student.work import Work, find_work, read_work
 
@@ -22,10 +23,10 @@ class Progress:
     """
 
     module: Module
-    state: str
+    state: Literal["not started", "started", "unreadable"]
     answered: str
     tests: str
-    exported: str
+    exported: Exported
     note: str = ""
 
 
