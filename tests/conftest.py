@@ -1,12 +1,14 @@
-"""One pytest marker per module of the course, put on every test in the module's folder: `pytest -m m05`.
+"""pytest's side of the module list: a marker per module (`pytest -m m05`), and patience with an unfinished kit.
 
 Tests marked `slow` are skipped, and listed as skipped, unless `--slow` is given.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tito.course import Course
 from tito.registry import MODULES
 
 TESTS = Path(__file__).parent
@@ -24,8 +26,39 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     markers = {module.folder: module.marker for module in MODULES}
     for item in items:
-        folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
-        if folder in markers:
-            item.add_marker(markers[folder])
+        if _folder(item.path) in markers:
+            item.add_marker(markers[_folder(item.path)])
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="slow: .ci/run runs it, or pytest --slow"))
+
+
+class NotBuiltYet(pytest.File):
+    """A file of tests for a package that a student has not finished."""
+
+    cure = ""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        pytest.skip(self.cure, allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> NotBuiltYet | None:
+    """In a kit, skip the tests of a module until it and those before it are exported; in the course they must be."""
+    cure = first_missing(Course(TESTS.parent), _folder(module_path))
+    if not cure:
+        return None
+    skipped = NotBuiltYet.from_parent(parent, path=module_path)
+    skipped.cure = cure
+    return skipped
+
+
+def first_missing(course: Course, folder: str) -> str:
+    """Say which module keeps the tests in `folder` from running in a kit; "" when they can run."""
+    until = next((module.number for module in MODULES if module.folder == folder), 0)
+    for module in MODULES[:until]:
+        if course.is_kit and not course.exported(module).is_file():
+            return f"module {module.number:02d} is not in your package yet: tito export {module.number:02d}"
+    return ""
+
+
+def _folder(path: Path) -> str:
+    return path.relative_to(TESTS).parts[0] if path.is_relative_to(TESTS) else ""

@@ -76,13 +76,6 @@ def test_drift_is_shown_as_a_diff(checkout):
     assert "Run `tito export`" in done.stderr
 
 
-def test_a_notebook_exports_by_its_own_target(checkout):
-    tito("build", cwd=checkout)
-    done = tito("export", "--from", "source/02_activations/activations.ipynb", cwd=checkout)
-    assert "wrote tinytorch/core/activations.py" in done.stdout
-    assert "source/02_activations/activations.ipynb" in (checkout / "tinytorch/core/activations.py").read_text()
-
-
 @pytest.mark.parametrize(
     ("words", "problem", "step"),
     [

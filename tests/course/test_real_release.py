@@ -1,11 +1,14 @@
-"""What students receive of the real course holds no answer; and no two lines of an answer could be pasted unseen."""
+"""What students receive of the real course holds no answer; no two lines of an answer could be pasted unseen;
+and it works before any is written."""
 
 import itertools
+import shutil
 
 import nbformat
 import pytest
 from real import read
 
+from tito.course import Course
 from tito.registry import MODULES
 from tito.release.idioms import IDIOMS
 from tito.release.kit import make_kit
@@ -13,6 +16,8 @@ from tito.release.leaks import find_leaks, read_texts
 from tito.release.secrets import gather_secrets, tidy
 from tito.sources.cells import read_cells
 from tito.sources.markers import HIDDEN_TESTS, SOLUTION, region
+from tito.student.export import export_work, exported_state
+from tito.student.work import read_work, start
 
 every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
 pytestmark = pytest.mark.timeout(300)  # the first test releases every module
@@ -59,3 +64,15 @@ def test_any_two_lines_of_an_answer_are_found_in_a_question(module, real_course,
     found = {leak.part for leak in find_leaks(secrets, read_texts(tmp_path))}
     assert len(pasted) > 20
     assert found == {f"cell {given + number}" for number in range(1, len(pasted) + 1)}
+
+
+def test_blank_notebooks_make_a_package_that_can_be_imported(real_course, tmp_path):
+    kit = Course(tmp_path)
+    for module in MODULES:
+        kit.released(module).parent.mkdir(parents=True)
+        shutil.copyfile(real_course[module].release, kit.released(module))
+        start(kit, module)
+    works = [read_work(kit, module) for module in MODULES]
+    export_work(kit, works)
+    assert [work.unwritten for work in works] == [[slot.grade_id for slot in work.answers] for work in works]
+    assert {exported_state(kit, work.module, work) for work in works} == {"incomplete"}

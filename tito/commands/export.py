@@ -47,7 +47,7 @@ def _write_answers(course: Course, words: list[str] | None, notebook: Path | Non
 
     modules = [module_of(notebook)] if notebook and not words else written_modules(course, words)
     if notebook and len(modules) > 1:
-        raise CourseError("--from takes the answers of one module.", "Name one module.")
+        raise CourseError("--from takes the cells of one module.", "Name one module.")
     for module in modules:
         require_needs(course, module, coming=modules)
     works = [read_work(course, module, notebook) for module in modules]

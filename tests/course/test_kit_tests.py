@@ -1,0 +1,69 @@
+"""`pytest tests` in a kit: what is not exported yet is skipped with the cure; in the course nothing is."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from real import REPOSITORY
+
+from tito.course import Course
+from tito.registry import MODULES
+from tito.release.kit import LEFT_OUT
+from tito.sources.export import export
+
+TESTS = REPOSITORY.root / "tests"
+
+
+@pytest.fixture
+def kit(tmp_path) -> Course:
+    """The real tests, and a package with module 01 only."""
+    for name in ("tito", *(f"tests/{module.folder}" for module in MODULES)):
+        shutil.copytree(REPOSITORY.root / name, tmp_path / name, ignore=LEFT_OUT)
+    for name in ("tests/conftest.py", "pyproject.toml", "nbgrader_config.py"):
+        shutil.copyfile(REPOSITORY.root / name, tmp_path / name)
+    export(REPOSITORY, MODULES[:1], package=tmp_path / "tinytorch")
+    return Course(tmp_path)
+
+
+@pytest.fixture
+def conftest(pytestconfig):
+    return next(p for p in pytestconfig.pluginmanager.get_plugins() if getattr(p, "TESTS", None) == TESTS)
+
+
+def test_files_of_later_modules_are_skipped_with_the_cure(kit):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", "tests"],
+        cwd=kit.root,
+        env=os.environ | {"PYTHONPATH": str(kit.root)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert {line.split("/")[1] for line in done.stdout.splitlines() if "::" in line} == {"01_tensor"}
+    waiting = [path for path in kit.root.glob("tests/*/test_*.py") if path.parent.name != "01_tensor"]
+    skips = re.findall(r"^SKIPPED \[(\d+)\] \S+ (.*)$", done.stdout, flags=re.MULTILINE)
+    assert skips == [(str(len(waiting)), "module 02 is not in your package yet: tito export 02")]
+
+
+def test_the_first_missing_module_is_named(kit, conftest):
+    missing = [conftest.first_missing(kit, module.folder) for module in MODULES]
+    assert missing == ["", *["module 02 is not in your package yet: tito export 02"] * (len(MODULES) - 1)]
+    export(REPOSITORY, MODULES[:4], package=kit.package)
+    missing = {module.number: conftest.first_missing(kit, module.folder)[:9] for module in MODULES}
+    assert {number for number, said in missing.items() if not said} == {1, 2, 3, 4}
+    assert {missing[number] for number in (5, 6, 9)} == {"module 05"}
+
+
+def test_in_the_course_a_missing_module_is_an_error(conftest, tmp_path):
+    (tmp_path / "modules").mkdir()
+    assert conftest.first_missing(Course(tmp_path), "05_autograd") == ""
+    assert conftest.pytest_pycollect_makemodule(Path(TESTS / "05_autograd" / "test_graph.py"), None) is None
+
+
+def test_tests_of_no_module_always_run(kit, conftest):
+    assert conftest.first_missing(kit, "course") == conftest.first_missing(kit, "test_tiny.py") == ""
