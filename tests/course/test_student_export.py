@@ -132,7 +132,7 @@ def test_unfinished_work_is_exported_and_the_empty_answers_are_named(kit, capsys
 
 
 REFUSED = {
-    "syntax": ("def scale(x, factor)\n    return x", "SyntaxError in answer cell 'scale', line 2: expected ':': def"),
+    "syntax": ("def scale(x, factor)\n    return x", "SyntaxError in answer cell 'scale', line 2: expected ':': "),
     "magic": ("%time 1\ndef scale(x, factor): return x", "cell 'scale', line 2: '%time 1' is a notebook command"),
     "renamed": ("def scaled(x, factor): return x", "answer cell 'scale': it no longer defines 'scale'"),
     "raises": (
@@ -142,6 +142,8 @@ REFUSED = {
     "unknown name": ("def scale(x, factor): return x\nscale(y, 1)", "line 3: name 'y' is not defined: scale(y, 1)"),
     "unknown module": ("import nowhere\ndef scale(x, factor): return x", "line 2: No module named 'nowhere'"),
     "exit": ("def scale(x, factor): return x\nraise SystemExit(0)", "SystemExit in answer cell 'scale', line 3: 0"),
+    "prints": ("def scale(x, factor): return x\nprint('[1, 2]')\nscale()", "scale() missing 2 required positional"),
+    "a cell of another": ("from tinytorch.core.activations import relu\ndef scale(x, factor): return x", "activations"),
     "hard exit": ("import os\nos._exit(3)\ndef scale(x, factor): return x", "it ends Python"),
 }  # fmt: skip
 
@@ -154,6 +156,7 @@ def test_what_cannot_be_imported_is_refused_with_the_students_own_line(kit, bad)
     answer(kit, scale=text)
     problem, cure = refused(kit)
     assert says in problem
+    assert problem.startswith(("work/01_tensor/tensor.ipynb: ", "core/tensor.py cannot be imported: "))
     assert "\n" not in problem
     assert "tmp" not in problem
     assert cure

@@ -8,7 +8,6 @@ from tito.course import Course
 from tito.engine.reading import Unreadable, parse_submission, read_bytes
 from tito.errors import CourseError
 from tito.registry import MODULES, Module
-from tito.sources.cells import Cell
 from tito.sources.export import exported_files, inside_package, write_files
 from tito.sources.facade import facade_files
 from tito.sources.package_file import PackageFile, package_file
@@ -29,10 +28,10 @@ def export_work(course: Course, works: Sequence[Work]) -> list[Path]:
         CourseError: an answer cannot be exported or imported; then nothing is written.
     """
     made = {inside_package(work.module): (work, _package_file(course, work)) for work in works}
-    files = facade_files(MODULES) | {path: made_file.text for path, (_, made_file) in made.items()}
+    files = facade_files(MODULES) | {path: file.text for path, (_, file) in made.items()}
     failure = try_import(course.package, files, [work.module.export for work in works])
     if failure:
-        raise _not_importable(failure, made, course, works)
+        raise _not_importable(failure, made, course)
     return write_files(course.package, files)
 
 
@@ -92,9 +91,11 @@ def module_of(notebook: Path) -> Module:
 
 
 def _package_file(course: Course, work: Work) -> PackageFile:
-    for error in answer_errors(work):
-        raise CourseError(error.sentence, error.cure)
-    return package_file(work.normal.cells, work.module, course.shown(work.path))
+    name = course.shown(work.path)
+    error = next(answer_errors(work), None)
+    if error:
+        raise CourseError(f"{name}: {error.sentence}", error.cure)
+    return package_file(work.normal.cells, work.module, name)
 
 
 def _code(text: str) -> str:
@@ -102,20 +103,20 @@ def _code(text: str) -> str:
     return text.partition("\n")[2]
 
 
-def _not_importable(
-    failure: Failure, made: dict[str, tuple[Work, PackageFile]], course: Course, works: Sequence[Work]
-) -> CourseError:
-    """Name the student's own line where one is to blame, else the line in the package."""
-    cells: list[tuple[Cell, int]] = []
-    for path, line in failure.places:
-        if path in made and (origin := made[path][1].origins[line - 1]):
-            cells.append(origin)
-    own = [(cell, line) for cell, line in cells if cell.nbgrader.get("solution")]
+def _not_importable(failure: Failure, made: dict[str, tuple[Work, PackageFile]], course: Course) -> CourseError:
+    """Name the student's own line where one is to blame, else the line of a given cell or of the package."""
+    cells = [
+        (made[path][0], *origin)
+        for path, line in failure.places
+        if path in made and (origin := made[path][1].origins[line - 1])
+    ]
+    own = [place for place in cells if place[1].nbgrader.get("solution")]
     if cells:
-        told = error_at(*(own or cells)[-1], failure.kind, failure.message).sentence
+        work, cell, line = (own or cells)[-1]
+        told = f"{course.shown(work.path)}: {error_at(cell, line, failure.kind, failure.message).sentence}"
+    elif failure.places:
+        told = "{}, line {}: ".format(*failure.places[-1]) + f"{failure.kind}: {failure.message}"
     else:
-        place = f"tinytorch/{failure.places[-1][0]}, line {failure.places[-1][1]}: " if failure.places else ""
-        told = f"{failure.kind} in {place or course.shown(works[-1].path)}: {failure.message}"
-    if own or not failure.places:
-        return CourseError(f"{told}; nothing was exported.", CURE)
-    return CourseError(f"{told}; nothing was exported.", "Export the modules before it again.")
+        told = f"{', '.join(made)} cannot be imported: {failure.message}"
+    cure = CURE if own or not failure.places else "Export the modules before it again."
+    return CourseError(f"{told}; nothing was exported.", cure)

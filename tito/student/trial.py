@@ -16,14 +16,16 @@ from tito.sources.export import write_files
 LONGEST_IMPORT = 60  # seconds
 IMPORT = """
 import importlib, json, os, sys, traceback
+report = os.fdopen(os.dup(1), "w")
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 for name in sys.argv[1:]:
     try:
         importlib.import_module(name)
     except BaseException as error:
-        places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-        print(chr(10) + json.dumps([type(error).__name__, str(error), places]), flush=True)
+        places = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)]
+        print(json.dumps([type(error).__name__, str(error), places]), file=report, flush=True)
         os._exit(1)
-"""
+"""  # what the cells print goes nowhere
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ def try_import(package: Path, files: Mapping[str, str], parts: Sequence[str]) ->
 
 def _failure(output: bytes, copy: Path) -> Failure:
     try:
-        kind, message, frames = json.loads(output.decode(errors="replace").strip().splitlines()[-1])
-    except (ValueError, IndexError):
+        kind, message, frames = json.loads(output)
+    except ValueError:
         return Failure("SystemExit", "it ends Python")
     inside = [(Path(name), line) for name, line in frames if Path(name).is_relative_to(copy)]
     places = tuple((path.relative_to(copy).as_posix(), line) for path, line in inside)
