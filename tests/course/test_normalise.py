@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import nbformat
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mini import GOOD, answered
 
-from tito.engine.normalise import normalise
+from tito.engine.normalise import normalise, with_directives
 from tito.engine.reading import MAX_BYTES, Unreadable, parse_submission, read_bytes
 from tito.engine.skeleton import load_skeleton
-from tito.sources.cells import read_cells
+from tito.sources.cells import Cell, read_cells
 
 
 @pytest.fixture(scope="module")
@@ -318,3 +320,17 @@ def test_links_and_folders_are_refused(tmp_path):
         os.mkfifo(tmp_path / "pipe.ipynb")
         with pytest.raises(Unreadable, match="regular file"):
             read_bytes(tmp_path / "pipe.ipynb")
+
+
+@given(
+    st.lists(
+        st.sampled_from(["", "x = 1", "#| export", "  #| export", "#| default_exp core.other", "# note", "%%time"])
+    )
+)
+def test_an_answer_keeps_its_lines_and_gets_the_released_directives(lines):
+    shown = "#| export\ndef scale(x): ..."
+    text, changed = with_directives("\n".join(lines), shown, "code")
+    assert Cell("code", text, {}, 0).directives == [("export", "")]
+    assert [line for line in text.split("\n")[1:] if line] == [line for line in lines if line and "#|" not in line]
+    assert changed == (lines[:1] != ["#| export"] or any("#|" in line for line in lines[1:]))
+    assert with_directives(text, shown, "code") == (text, False)
