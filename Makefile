@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: demo test lint benchmarks clean
+.PHONY: demo test lint benchmarks requirements clean
 
 demo: $(READY)
 	$(BIN)/tito demo
@@ -27,9 +27,22 @@ benchmarks: $(READY)
 	$(BIN)/pip install -q -r requirements/oracle.txt
 	$(BIN)/python -m benchmarks
 
-$(READY): requirements/student.txt requirements/course.txt pyproject.toml
+# Pins for every Python and system that we promise, from the short lists in requirements/*.in. Pins that still fit stay
+# as they are; `make requirements UPGRADE=--upgrade` takes the newest of everything. Committed files name no package index.
+UPGRADE :=
+COMPILE = $(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --fork-strategy fewest \
+	--only-binary :all: --no-annotate --custom-compile-command "make requirements"
+
+requirements: $(READY)
+	$(BIN)/python -m pip install -q uv
+	$(COMPILE) requirements/student.in -o requirements/student.txt
+	$(COMPILE) -c requirements/student.txt requirements/student.in requirements/course.in requirements/test.in \
+		-o requirements/course.txt
+	$(COMPILE) -c requirements/course.txt --no-deps requirements/oracle.in -o requirements/oracle.txt
+
+$(READY): requirements/course.txt requirements/student.in requirements/course.in requirements/test.in pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/course.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/course.txt -e .
 	touch $(READY)
 
 clean:
