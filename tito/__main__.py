@@ -1,5 +1,11 @@
 """`python -m tito` is `tito`."""
 
-from tito.cli import main
+import sys
 
-main()
+try:
+    from tito.cli import main
+except ModuleNotFoundError as missing:  # before the installation, or in another Python
+    sys.exit(f"Problem: The package '{missing.name}' is not installed.\nNext: Run 'python -m tito.doctor'.")
+
+if __name__ == "__main__":
+    main()

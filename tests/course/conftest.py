@@ -3,6 +3,7 @@
 import importlib.util
 import shutil
 import sys
+import zipfile
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -52,6 +53,22 @@ def full_course(course) -> Course:
     """A released course with public tests, a milestone, a misconception and an alternative."""
     mini.add_public_files(course)
     return course
+
+
+@pytest.fixture(scope="session")
+def kit_zip(released_once) -> Path:
+    """The student kit of the miniature course."""
+    from tito.release.kit import make_kit
+
+    return make_kit(released_once)
+
+
+@pytest.fixture
+def kit(kit_zip, tmp_path) -> Course:
+    """The unzipped kit of one student."""
+    with zipfile.ZipFile(kit_zip) as file:
+        file.extractall(tmp_path)
+    return Course(tmp_path / "tinytorch-kit")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ import typer
 
 from tito.commands import STUDENT
 
+STYLES = {"ok": "green", "to do": "yellow", "problem": "bold red"}
+
 
 def register(app: typer.Typer) -> None:
     """Add `tito doctor`."""
@@ -23,13 +25,12 @@ def doctor() -> None:
         course = None
     problems = 0
     for check in examine(course):
-        style, word = ("green", "+ ok     ") if check.ok else ("bold red", "! problem")
-        out().print(f"[{style}]{word}[/]", end=" ")
+        out().print(f"[{STYLES[check.word]}]{check.word:8}[/]", end=" ")
         out().print(f"{check.name}: {check.found}", markup=False)
-        if not check.ok:
-            problems += 1
-            out().print(f"          next: {check.cure}", markup=False)
+        if check.cure:
+            out().print(f"{'':8} next: {check.cure}", markup=False)
+        problems += not check.ok
     if problems:
         out().print(f"{problems} to put right." if problems > 1 else "One thing to put right.")
         raise typer.Exit(1)
-    out().print("Everything is in order.")
+    out().print("Nothing is broken.")
