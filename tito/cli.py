@@ -1,23 +1,75 @@
 """The `tito` command: finds the commands in `tito/commands/` and turns errors into one sentence and a next step."""
 
 import importlib
+import os
 import pkgutil
 import sys
-from typing import Annotated
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from tito import __version__, commands
+from tito.course import Course, find_course
 from tito.errors import CourseError
+from tito.failures import BUG, DEBUG, INTERRUPTED, explain
+
+
+class CommandsHere(TyperGroup):
+    """The commands that make sense where one stands: in a student's kit those of a student, elsewhere all."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names that the help shows."""
+        return [name for name in super().list_commands(ctx) if self._belongs_here(self.commands[name])]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, or None when there is none of that name.
+
+        Raises:
+            CourseError: the command is an instructor's, and this is a kit.
+        """
+        command = super().get_command(ctx, cmd_name)
+        if command and not self._belongs_here(command):
+            raise CourseError(
+                f"This is a student's kit, and 'tito {cmd_name}' is a command for instructors.",
+                "See what there is with: tito --help",
+            )
+        return command
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; Ctrl-C ends it with one line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("Stopped.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+    @staticmethod
+    def _belongs_here(command: Any) -> bool:
+        course = course_here()
+        return course is None or not course.is_kit or command.rich_help_panel == commands.STUDENT
+
 
 app = typer.Typer(
     name="tito",
+    cls=CommandsHere,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def course_here() -> Course | None:
+    """The course or kit around the working directory, if there is one."""
+    try:
+        return find_course()
+    except CourseError:
+        return None
 
 
 def _show_version(asked: bool) -> None:
@@ -39,8 +91,9 @@ def tito(
     """
 
 
+@cache
 def register_commands() -> None:
-    """Add the commands of every file in `tito/commands/`, panel by panel."""
+    """Add the commands of every file in `tito/commands/`, panel by panel; once, however often it is called."""
     for found in sorted(pkgutil.iter_modules(commands.__path__), key=lambda file: file.name):
         importlib.import_module(f"tito.commands.{found.name}").register(app)
     order = {panel: place for place, panel in enumerate(commands.PANELS)}
@@ -48,34 +101,30 @@ def register_commands() -> None:
 
 
 def main() -> None:
-    """Run the command line; a person's mistake ends with exit code 2 and no traceback."""
+    """Run the command line; a person's mistake ends with exit code 2, a bug of ours with 70, neither in a traceback."""
     # jsonschema spends 1.4 s on a grammar of internationalised web addresses, when it is there; notebooks hold none
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     register_commands()
     try:
         app(prog_name="tito")
-    except CourseError as error:
-        _stop(error.problem, error.cure)
-    except OSError as error:
-        _stop(
-            f"{error.filename or 'A file'}: {error.strerror or error}.",
-            "Check the folder's permissions and free space.",
-        )
+    except Exception as error:  # noqa: BLE001  (the last place where an error can become a sentence)
+        _stop(error)
 
 
-def _stop(problem: str, cure: str) -> None:
-    from tito.console import err
-
-    err().print(f"[bold red]Problem:[/] {_plain(problem)}")
-    if cure:
-        err().print(f"[bold]Next:[/] {_plain(cure)}")
-    sys.exit(2)
-
-
-def _plain(text: str) -> str:
+def _stop(error: Exception) -> None:
+    course = course_here()
+    logs = course.state if course else Path(tempfile.gettempdir())
+    failure = explain(error, logs, "your instructor" if course and course.is_kit else "the maintainers of the course")
     from rich.markup import escape
 
-    return escape(text)
+    from tito.console import err
+
+    if failure.code == BUG and os.environ.get(DEBUG):
+        sys.excepthook(type(error), error, error.__traceback__)
+    err().print(f"[bold red]Problem:[/] {escape(failure.problem)}")
+    if failure.cure:
+        err().print(f"[bold]Next:[/] {escape(failure.cure)}")
+    sys.exit(failure.code)
 
 
 if __name__ == "__main__":

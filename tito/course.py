@@ -131,7 +131,10 @@ def find_course(start: Path | None = None) -> Course:
     Raises:
         CourseError: no parent folder is a course or a student kit.
     """
-    here = (start or Path.cwd()).resolve()
+    try:
+        here = (start or Path.cwd()).resolve()
+    except FileNotFoundError:
+        raise CourseError("The folder you are in is gone.", "Change into another one.") from None
     for folder in (here, *here.parents):
         if (folder / "nbgrader_config.py").is_file() and (folder / "pyproject.toml").is_file():
             return Course(folder)

@@ -13,8 +13,18 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     """Replace `path` with `content` in one step, making its folder when missing.
 
     The data reaches the disk before the rename, so a power cut keeps the old file or the new one.
+
+    Raises:
+        OSError: it cannot be written; the error names `path` and not the temporary file beside it.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        _replace(path, data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:

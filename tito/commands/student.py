@@ -33,7 +33,7 @@ def start(module: ModuleName) -> None:
     path, fresh = start_module(course, found)
     shown = course.shown(path)
     out().print(f"Your notebook: {shown}" if fresh else f"You have started already: {shown} is as you left it.")
-    out().print(f"Open it:       jupyter lab {shown}\nCheck it:      tito check {found.number:02d}")
+    out().print(f"Open it:       tito lab {found.number:02d}\nCheck it:      tito check {found.number:02d}")
     try:
         require_needs(course, found)
     except CourseError as missing:

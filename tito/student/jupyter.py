@@ -1,0 +1,40 @@
+"""JupyterLab as a student needs it: the whole kit on the left, the notebook in front."""
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+from tito.course import Course
+from tito.errors import CourseError
+from tito.registry import Module
+
+
+def lab_options(course: Course, module: Module | None) -> list[str]:
+    """Return JupyterLab's command-line options.
+
+    Raises:
+        CourseError: the module has not been started.
+    """
+    options = [f"--ServerApp.root_dir={course.root}"]
+    if module:
+        notebook = course.work(module)
+        shown = notebook.relative_to(course.root).as_posix()
+        if not notebook.is_file():
+            raise CourseError(f"{shown} is not there yet.", f"Run 'tito start {module.number:02d}' first.")
+        options.append(f"--LabApp.default_url=/lab/tree/{quote(shown)}")
+    return options
+
+
+def open_lab(course: Course, module: Module | None) -> None:
+    """Run JupyterLab until it is stopped; its terminals find `tito`, its kernels the student's package.
+
+    Raises:
+        CourseError: the module has not been started.
+    """
+    options = lab_options(course, module)
+    from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]  # slow to import
+
+    os.chdir(course.root)  # where nbgrader looks for its settings
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    LabApp.launch_instance(options)
