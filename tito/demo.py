@@ -101,7 +101,7 @@ NEXT = """\
   kit/tinytorch-kit.zip    what students receive     demo/               the class: grades.csv, feedback/, gradebook.db
                                                      pictures/           what the network of 1986 looks for
 
-  As a student      unzip the kit elsewhere, then: pip install -r requirements/student.txt, tito start 01, tito check 01
+  As a student      unzip the kit elsewhere, then: python start.py, tito lab 01, tito check 01
   As an instructor  give the kit to your class, then: tito collect FOLDER, tito grade, tito feedback, tito report
                     (or look at the demo class in nbgrader's Formgrader: cd demo, jupyter lab)
   As a maintainer   edit modules/01_tensor/tensor_dev.py, then: python modules/01_tensor/tensor_dev.py, make test"""

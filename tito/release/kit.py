@@ -22,23 +22,7 @@ LEFT_OUT = shutil.ignore_patterns(
 STUDENT_REQUIREMENTS = Path("requirements/student.txt")
 OLDEST_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold; the same kit is the same file on every day
 
-README = """# TinyTorch: your kit
-
-You build a complete machine learning framework in NumPy, one notebook at a time.
-
-    python -m venv .venv
-    . .venv/bin/activate            (Windows: .venv\\Scripts\\activate)
-    pip install -r requirements/student.txt
-    tito start 01                   puts your notebook in work/
-    tito check 01                   runs the tests on it
-    tito export 01                  puts your code into the tinytorch package
-    tito status                     shows how far you are
-
-{modules}
-
-Hand in `work/NN_name/name.ipynb`. Change only the answer cells: the others are replaced by the originals when your work
-is graded, with some more tests than you see here.
-"""
+TEMPLATE = Path(__file__).with_name("template")  # what stands in a kit and nowhere else: start.py, the README
 
 
 def make_kit(course: Course) -> Path:
@@ -100,17 +84,17 @@ def _fill(course: Course, released: list[tuple[Module, Path]], kit: Path) -> Non
             shutil.copytree(course.root / name, kit / name, ignore=LEFT_OUT)
     export(course, [], package=kit / "tinytorch")
     listing = "\n".join(f"    {m.folder:<16} {m.points:>3} points   {m.gives}" for m, _ in released)
-    write_atomic(kit / "README.md", README.format(modules=listing))
-    write_atomic(kit / STUDENT_REQUIREMENTS, _requirements(course))
+    write_atomic(kit / "README.md", (TEMPLATE / "README.md").read_text(encoding="utf-8").format(modules=listing))
+    _copy(TEMPLATE / "start.py", kit / "start.py")
+    _copy_requirements(course.root, kit)
 
 
-def _requirements(course: Course) -> str:
-    """The pinned requirements, and the kit itself: `tito` and the student's own `tinytorch`."""
-    source = course.root / STUDENT_REQUIREMENTS
-    if not source.is_file():
-        raise CourseError(f"{STUDENT_REQUIREMENTS} is missing.", "Restore it from the repository.")
-    lines = source.read_text(encoding="utf-8").rstrip().splitlines()
-    return "\n".join([*lines, *([] if "-e ." in lines else ["-e ."])]) + "\n"
+def _copy_requirements(root: Path, kit: Path) -> None:
+    """Copy the student's pins, and the lists of names that pyproject.toml reads."""
+    if not (root / STUDENT_REQUIREMENTS).is_file():
+        raise CourseError(f"{STUDENT_REQUIREMENTS.as_posix()} is missing.", "Restore it from the repository.")
+    for path in [root / STUDENT_REQUIREMENTS, *sorted((root / "requirements").glob("*.in"))]:
+        _copy(path, kit / "requirements" / path.name)
 
 
 def _copy(source: Path, target: Path) -> None:
