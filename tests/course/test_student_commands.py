@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 def tito(*words, cwd, code=0, path=None):
     """Run the command, check its exit code, and return (stdout, stderr)."""
-    settings = {"PYTHONPATH": str(path or cwd), "COLUMNS": "100", "NO_COLOR": "1"}
+    settings = {"PYTHONPATH": os.pathsep.join([str(path or cwd), str(ROOT)]), "COLUMNS": "100", "NO_COLOR": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "tito", *words],
         cwd=cwd,
