@@ -1,0 +1,53 @@
+"""`tito roster`: who is in the course."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tito.commands import INSTRUCTOR
+
+
+def register(app: typer.Typer) -> None:
+    """Add `tito roster` with its two commands."""
+    group = typer.Typer(no_args_is_help=True, help="Who is in the course, as nbgrader's gradebook has it.")
+    group.command("import")(import_file)
+    group.command("list")(list_students)
+    app.add_typer(group, name="roster", rich_help_panel=INSTRUCTOR)
+
+
+def import_file(
+    file: Annotated[
+        Path, typer.Argument(help="CSV with a line of column names; exports of Canvas, Moodle, Blackboard.")
+    ],
+) -> None:
+    """Add the students in a CSV file to the gradebook, or bring them up to date; nobody is removed."""
+    from tito.console import err, out
+    from tito.course import find_course
+    from tito.grading.roster import import_roster, read_file
+
+    found = read_file(file)
+    done = import_roster(find_course(), found.students)
+    out().print(f"{done.new} new, {done.changed} changed, {done.same} as they were")
+    for note in found.notes:
+        err().print(note, markup=False)
+    if found.notes:
+        raise typer.Exit(1)
+
+
+def list_students() -> None:
+    """Show everyone in the gradebook."""
+    from rich.table import Table
+
+    from tito.console import out
+    from tito.course import find_course
+    from tito.errors import CourseError
+    from tito.grading.roster import all_students
+
+    students = all_students(find_course())
+    if not students:
+        raise CourseError("There is no student in the gradebook yet.", "Run 'tito roster import FILE.csv'.")
+    table = Table("id", "first name", "last name", "e-mail", "LMS id", box=None, pad_edge=False)
+    for student in students:
+        table.add_row(student.id, student.first_name, student.last_name, student.email, student.lms_user_id)
+    out().print(table)
