@@ -57,6 +57,11 @@ class Course:
         return self.root / "submitted"
 
     @property
+    def history(self) -> Path:
+        """Earlier hand-ins, replaced by newer ones; hidden, so that nbgrader takes nobody for a student."""
+        return self.submitted / ".history"
+
+    @property
     def autograded(self) -> Path:
         """Graded notebooks; nbgrader's `autograded`."""
         return self.root / "autograded"
@@ -80,6 +85,11 @@ class Course:
     def state(self) -> Path:
         """tito's own working files: the grading journal, caches, logs."""
         return self.root / ".tito"
+
+    @property
+    def last_collect(self) -> Path:
+        """What the last `tito collect` left over."""
+        return self.state / "collect.json"
 
     def shown(self, path: Path) -> str:
         """How people are told of a path: from the course's folder where it lies in there, else by its name."""
@@ -115,6 +125,10 @@ class Course:
     def submission(self, student: str, module: Module) -> Path:
         """What a student handed in."""
         return self.submitted / student / _notebook(module)
+
+    def earlier(self, student: str, module: Module) -> Path:
+        """The folder of a student's earlier hand-ins of a module."""
+        return self.history / student / module.folder
 
     def graded(self, student: str, module: Module) -> Path:
         """A submission after grading."""

@@ -23,6 +23,7 @@ def _load(name):
 
 
 mini, real, warm = _load("mini"), _load("real"), _load("warm")
+inboxes, hand_in_trees = _load("inboxes"), _load("hand_in_trees")
 if importlib.util.find_spec("playwright"):
     _load("browser")
 
@@ -69,6 +70,33 @@ def kit(kit_zip, tmp_path) -> Course:
     with zipfile.ZipFile(kit_zip) as file:
         file.extractall(tmp_path)
     return Course(tmp_path / "tinytorch-kit")
+
+
+@pytest.fixture
+def inbox(tmp_path) -> Path:
+    """A folder for what students send."""
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def empty(tmp_path) -> Course:
+    """A course in which nobody has handed in anything, without a gradebook."""
+    return inboxes.make_course(tmp_path / "course")
+
+
+@pytest.fixture(scope="session")
+def rostered_once(tmp_path_factory) -> Course:
+    """Do not write into this one; take `rostered`."""
+    return inboxes.make_rostered(tmp_path_factory.mktemp("rostered"))
+
+
+@pytest.fixture
+def rostered(rostered_once, tmp_path) -> Course:
+    """A course with `inboxes.CLASS` in its gradebook."""
+    shutil.copytree(rostered_once.root, tmp_path / "course")
+    return Course(tmp_path / "course")
 
 
 @pytest.fixture(scope="session")

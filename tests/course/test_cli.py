@@ -148,3 +148,21 @@ def test_the_version_is_the_packages(tmp_path):
     from tito import __version__
 
     assert tito("--version", cwd=tmp_path).stdout == f"tito {__version__}\n"
+
+
+def test_a_roster_is_imported_and_listed_and_collect_tells_what_it_left(rostered):
+    checkout = rostered.root
+    (checkout / "class.csv").write_text("id,first_name,last_name\nada,Ada,Lovelace\nzoë,Zoë,Zhu\n")
+    assert tito("roster", "import", "class.csv", cwd=checkout).stdout == "1 new, 0 changed, 1 as they were\n"
+    assert re.search(r"ada +Ada +Lovelace", tito("roster", "list", cwd=checkout).stdout)
+    for name in ("ada_activations.ipynb", "zoe_activations.ipynb"):
+        (checkout / "inbox").mkdir(exist_ok=True)
+        (checkout / "inbox" / name).write_text("{}")
+    done = tito("collect", "inbox", "--timezone", "Europe/Berlin", cwd=checkout)
+    assert (done.returncode, done.stdout) == (1, "collected ada 02_activations\n")
+    assert done.stderr.startswith("not collected: zoe_activations.ipynb: 'zoe' is nobody on the roster. Import a")
+    report = tito("report", cwd=checkout)
+    assert "belong to nobody or could not be read: 1\n" in report.stdout
+    assert "zoe_activations.ipynb: 'zoe' is nobody on the roster" in report.stdout
+    done = tito("collect", "inbox", "--timezone", "Nowhere/City", cwd=checkout)
+    assert (done.returncode, "There is no time zone 'Nowhere/City'." in done.stderr) == (2, True)

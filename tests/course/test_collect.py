@@ -1,74 +1,22 @@
-"""An inbox in any usual form becomes `submitted/`; nothing leaves it, nothing is guessed."""
+"""An inbox becomes `submitted/`: the newest counts, every other byte is kept or listed, twice is as once."""
 
+import itertools
+import json
 import os
-import zipfile
+from datetime import UTC, datetime
 
 import pytest
+from inboxes import content, earlier, make_zip, put, snapshot, stamp
 
-from tito.course import Course
 from tito.engine.reading import MAX_BYTES, Unreadable, parse_submission
 from tito.errors import CourseError
-from tito.grading.collect import collect, identify
+from tito.files import write_atomic
+from tito.grading.collect import collect, store
+from tito.grading.collect.listing import left_over
 
 
-@pytest.fixture
-def inbox(tmp_path):
-    folder = tmp_path / "inbox"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def empty(tmp_path):
-    (tmp_path / "course").mkdir()
-    return Course(tmp_path / "course")
-
-
-def put(folder, name, text="{}", time=1_700_000_000):
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    os.utime(path, (time, time))
-    return path
-
-
-def content(course, student, module="01_tensor"):
-    return (course.submitted / student / module / f"{module[3:]}.ipynb").read_text()
-
-
-@pytest.mark.parametrize(
-    ("path", "student"),
-    [
-        ("ann/tensor.ipynb", "ann"),
-        ("ann/01_tensor/tensor.ipynb", "ann"),
-        ("ann/work/01_tensor/tensor.ipynb", "ann"),
-        ("ann_tensor.ipynb", "ann"),
-        ("Doe_Jane_4711_01_tensor.ipynb", "Doe_Jane_4711"),
-        ("ann/tensor-Copy1.ipynb", "ann"),
-        ("ann/tensor (2).ipynb", "ann"),
-        ("ann@example.org/01_tensor.ipynb", "ann@example.org"),
-    ],
-)
-def test_understood_names(path, student):
-    found = identify(tuple(path.split("/")))
-    assert found is not None
-    assert (found[0], found[1].folder) == (student, "01_tensor")
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "tensor.ipynb",
-        "ann/notes.txt",
-        "ann/other.ipynb",
-        "../tensor.ipynb",
-        "a*b/tensor.ipynb",
-        "_tensor.ipynb",
-        "-x/tensor.ipynb",
-    ],
-)
-def test_names_that_say_nothing(path):
-    assert identify(tuple(path.split("/"))) is None
+def reasons(report):
+    return {entry.label: entry.reason for entry in report.listed}
 
 
 def test_folder(empty, inbox):
@@ -78,45 +26,141 @@ def test_folder(empty, inbox):
     put(inbox, "readme.txt")
     report = collect(empty, inbox)
     assert report.taken == [("ann", "01_tensor"), ("bob", "01_tensor"), ("cat", "01_tensor")]
-    assert report.ignored == [("readme.txt", "no student and module in its name")]
+    assert reasons(report) == {"readme.txt": "it is not a notebook"}
     assert [content(empty, s) for s in ("ann", "bob", "cat")] == ["A", "B", "C"]
-    stamp = empty.submitted / "ann" / "01_tensor" / "timestamp.txt"
-    assert stamp.read_text() == "2023-11-14 22:13:20.000000 UTC"
+    assert stamp(empty, "ann") == "2023-11-14 22:13:20.000000 UTC"
 
 
-def test_the_newest_wins_and_a_second_collect_changes_nothing(empty, inbox):
+def test_the_newest_counts_the_other_is_kept_and_a_second_collect_changes_nothing(empty, inbox):
     put(inbox, "ann/tensor.ipynb", "old", 1_700_000_000)
     put(inbox, "ann_tensor.ipynb", "new", 1_700_000_500)
-    assert collect(empty, inbox).ignored == [("ann/tensor.ipynb", "there is a newer one")]
-    assert content(empty, "ann") == "new"
+    report = collect(empty, inbox)
+    assert reasons(report) == {"ann/tensor.ipynb": "ann_tensor.ipynb is newer; this one is kept in the history"}
+    assert report.left_over == []
+    assert (content(empty, "ann"), earlier(empty, "ann")) == ("new", ["old"])
+    before = snapshot(empty)
     again = collect(empty, inbox)
     assert (again.taken, again.known) == ([], [("ann", "01_tensor")])
+    assert snapshot(empty) == before
     put(inbox, "ann/tensor.ipynb", "newest", 1_700_000_900)
     assert collect(empty, inbox).taken == [("ann", "01_tensor")]
-    assert content(empty, "ann") == "newest"
+    assert (content(empty, "ann"), earlier(empty, "ann")) == ("newest", ["old", "new"])
 
 
-def make_zip(path, files):
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
+@pytest.mark.parametrize("date", [0, 1_700_000_000])
+def test_other_bytes_with_the_same_date_are_a_new_submission(empty, inbox, date):
+    put(inbox, "ann/tensor.ipynb", "first", date)
+    collect(empty, inbox)
+    put(inbox, "ann/tensor.ipynb", "second", date)
+    assert collect(empty, inbox).taken == [("ann", "01_tensor")]
+    assert (content(empty, "ann"), earlier(empty, "ann")) == ("second", ["first"])
+    put(inbox, "ann/tensor.ipynb", "first", date)
+    assert collect(empty, inbox).known == [("ann", "01_tensor")], "an inbox that was collected before"
+    assert content(empty, "ann") == "second"
 
 
-def test_zip_of_a_class_and_zips_of_students(empty, inbox):
-    make_zip(inbox.with_suffix(".zip"), {"ann/tensor.ipynb": "A", "bob_tensor.ipynb": "B"})
-    assert collect(empty, inbox.with_suffix(".zip")).taken == [("ann", "01_tensor"), ("bob", "01_tensor")]
-    make_zip(inbox / "cat.zip", {"01_tensor/tensor.ipynb": "C", "work/02_activations/activations.ipynb": "D"})
-    assert collect(empty, inbox).taken == [("cat", "01_tensor"), ("cat", "02_activations")]
-    assert content(empty, "cat", "02_activations") == "D"
+def test_the_same_bytes_with_another_date_are_here_already(empty, inbox):
+    put(inbox, "ann/tensor.ipynb", "same", 1_700_000_000)
+    collect(empty, inbox)
+    before = snapshot(empty)
+    put(inbox, "ann/tensor.ipynb", "same", 1_700_009_999)
+    assert collect(empty, inbox).known == [("ann", "01_tensor")]
+    assert snapshot(empty) == before
 
 
-def test_zip_slip(empty, inbox):
-    names = ["../../evil/tensor.ipynb", "/evil/tensor.ipynb", "..\\evil\\tensor.ipynb", "a/../../tensor.ipynb"]
-    make_zip(inbox / "x.zip", dict.fromkeys(names, "E"))
+def test_a_tie_in_one_inbox_goes_to_the_first_by_name_and_the_other_is_kept_and_told(empty, inbox):
+    put(inbox, "ann_tensor.ipynb", "by name second")
+    put(inbox, "ann/tensor.ipynb", "by name first")
+    for _ in range(2):
+        report = collect(empty, inbox)
+        assert content(empty, "ann") == "by name first"
+        assert earlier(empty, "ann") == ["by name second"]
+        (entry,) = report.left_over
+        assert (entry.label, "same date as ann/tensor.ipynb" in entry.reason) == ("ann_tensor.ipynb", True)
+
+
+def test_an_older_file_of_a_later_inbox_is_kept_and_replaces_nothing(empty, inbox):
+    put(inbox, "ann/tensor.ipynb", "new", 1_700_000_500)
+    collect(empty, inbox)
+    put(inbox, "ann/tensor.ipynb", "old", 1_700_000_000)
     report = collect(empty, inbox)
-    assert report.taken == []
-    assert len(report.ignored) == 4
-    assert not empty.submitted.exists()
+    assert "has handed in a newer 01_tensor" in reasons(report)["ann/tensor.ipynb"]
+    assert (content(empty, "ann"), earlier(empty, "ann")) == ("new", ["old"])
+
+
+def test_going_back_to_an_earlier_version_counts(empty, inbox):
+    for time, text in enumerate(("one", "two", "one"), 1_700_000_000):
+        put(inbox, "ann/tensor.ipynb", text, time)
+        assert collect(empty, inbox).taken == [("ann", "01_tensor")]
+    assert (content(empty, "ann"), earlier(empty, "ann")) == ("one", ["two"])
+
+
+class Killed(BaseException):
+    """As if the machine stopped."""
+
+
+@pytest.mark.parametrize("history", [("one", "two"), ("one", "two", "one")], ids=["replace", "go back"])
+def test_a_kill_at_any_write_is_put_right_by_running_again(empty, inbox, monkeypatch, history):
+    """Whatever was written when it stopped, nothing is lost, and the second run ends where one alone would have."""
+    for stop in itertools.count():
+        student = f"s{stop}"
+        for time, text in enumerate(history, 1_700_000_000):
+            put(inbox, f"{student}/tensor.ipynb", text, time)
+            left = iter(range(stop))
+
+            def write_until_killed(path, data, left=left):
+                if next(left, None) is None:
+                    raise Killed
+                write_atomic(path, data)
+
+            is_last = time == 1_700_000_000 + len(history) - 1
+            monkeypatch.setattr(store, "write_atomic", write_until_killed if is_last else write_atomic)
+            try:
+                collect(empty, inbox)
+                was_killed = False
+            except Killed:
+                was_killed = True
+        saved = [p.read_text() for p in empty.submitted.rglob("*.ipynb") if student in p.parts]
+        assert set(history[:-1]) <= set(saved)
+        monkeypatch.setattr(store, "write_atomic", write_atomic)
+        collect(empty, inbox)
+        assert content(empty, student) == history[-1]
+        assert earlier(empty, student) == [text for text in history[:-1] if text != history[-1]]
+        assert stamp(empty, student) == f"2023-11-14 22:13:2{len(history) - 1}.000000 UTC"
+        if not was_killed:
+            break
+    assert stop == 3, "history, time stamp, notebook"
+
+
+def test_a_submission_without_a_readable_time_stamp_is_kept_when_it_is_replaced(empty, inbox):
+    put(empty.submitted, "ann/01_tensor/tensor.ipynb", "by hand")
+    put(empty.submitted, "ann/01_tensor/timestamp.txt", "")
+    put(inbox, "ann/tensor.ipynb", "new")
+    assert collect(empty, inbox).taken == [("ann", "01_tensor")]
+    assert (content(empty, "ann"), earlier(empty, "ann")) == ("new", ["by hand"])
+
+
+def test_an_empty_file_is_a_submission_like_any_other(empty, inbox):
+    put(inbox, "ann/tensor.ipynb", "")
+    assert collect(empty, inbox).taken == [("ann", "01_tensor")]
+    put(inbox, "ann/tensor.ipynb", "more")
+    collect(empty, inbox)
+    assert (content(empty, "ann"), earlier(empty, "ann")) == ("more", [""])
+
+
+@pytest.mark.parametrize("date", [2**40, 253_402_300_800])
+def test_a_date_in_the_future_is_now_so_that_the_next_hand_in_is_newer(empty, inbox, date):
+    path = put(inbox, "ann/tensor.ipynb", "from the future")
+    try:
+        os.utime(path, (date, date))
+    except (OSError, OverflowError):
+        pytest.skip("this file system has no such date")
+    collect(empty, inbox)
+    handed_in = datetime.strptime(stamp(empty, "ann"), "%Y-%m-%d %H:%M:%S.%f UTC").replace(tzinfo=UTC)
+    assert abs((datetime.now(UTC) - handed_in).total_seconds()) < 60
+    put(inbox, "ann/tensor.ipynb", "next", datetime.now(UTC).timestamp())
+    collect(empty, inbox)
+    assert content(empty, "ann") == "next"
 
 
 def refusal(course, student):
@@ -132,24 +176,65 @@ def test_refused_files_are_unreadable_not_missing(empty, inbox):
     put(inbox, "secret")
     (inbox / "link_tensor.ipynb").symlink_to(inbox / "secret")
     make_zip(inbox / "bomb.zip", {"tensor.ipynb": b"0" * (MAX_BYTES + 1)})
-    collect(empty, inbox)
+    report = collect(empty, inbox)
+    assert {"big/tensor.ipynb", "link_tensor.ipynb", "bomb.zip: tensor.ipynb"} <= {e.label for e in report.left_over}
     assert refusal(empty, "big").startswith("the file has 100.0 MB")
     assert "symbolic link" in refusal(empty, "link")
     assert "the limit is" in refusal(empty, "bomb")
+    before = snapshot(empty)
+    assert collect(empty, inbox).taken == []
+    assert snapshot(empty) == before
+
+
+def test_a_refused_file_replaces_nothing_and_whatever_comes_replaces_its_note(empty, inbox):
+    put(inbox, "ann/tensor.ipynb", "good", 1_700_000_000)
+    put(inbox, "bob/tensor.ipynb", b"0" * (MAX_BYTES + 1), 1_700_000_500)
+    collect(empty, inbox)
+    put(inbox, "ann/tensor.ipynb", b"0" * (MAX_BYTES + 1), 1_700_000_500)
+    put(inbox, "bob/tensor.ipynb", "good", 1_700_000_000)
+    assert [entry.label for entry in collect(empty, inbox).left_over] == ["ann/tensor.ipynb"]
+    assert [content(empty, student) for student in ("ann", "bob")] == ["good", "good"]
+    assert earlier(empty, "bob") == []
 
 
 def test_linked_folders_are_not_followed(empty, inbox, tmp_path):
     put(tmp_path, "elsewhere/tensor.ipynb")
     (inbox / "ann").symlink_to(tmp_path / "elsewhere")
     report = collect(empty, inbox)
-    assert (report.taken, report.ignored) == ([], [("ann", "a symbolic link")])
+    assert (report.taken, [entry.label for entry in report.left_over]) == ([], ["ann"])
 
 
-def test_a_damaged_zip_is_listed(empty, inbox):
-    (inbox / "bad.zip").write_bytes(b"PK\x03\x04 nonsense")
-    assert collect(empty, inbox).ignored == [("bad.zip: ", "not a readable zip")]
+def test_hidden_files_are_left_aside_and_other_packers_are_named(empty, inbox):
+    for name in (".DS_Store", "ann/.ipynb_checkpoints/tensor-checkpoint.ipynb", "__MACOSX/ann/._tensor.ipynb"):
+        put(inbox, name)
+    put(inbox, "ann.rar")
+    report = collect(empty, inbox)
+    assert (report.taken, len(report.listed)) == ([], 4)
+    assert [(entry.label, entry.reason) for entry in report.left_over] == [("ann.rar", "only zips are opened")]
 
 
-def test_no_inbox(empty, tmp_path):
+def test_a_name_that_cannot_be_printed_is_shown_escaped(empty, inbox):
+    name = os.fsdecode(b"a\xff\x1b[31m.txt")
+    put(inbox, name)
+    (entry,) = collect(empty, inbox).left_over
+    assert entry.label == "a\\udcff\\x1b[31m.txt"
+    assert json.loads(empty.last_collect.read_text())[0]["label"] == entry.label
+
+
+def test_what_is_left_over_is_kept_until_the_next_collect(empty, inbox):
+    assert left_over(empty) == []
+    put(inbox, "mystery.ipynb")
+    report = collect(empty, inbox)
+    assert left_over(empty) == report.left_over != []
+    (inbox / "mystery.ipynb").unlink()
+    collect(empty, inbox)
+    assert left_over(empty) == []
+
+
+def test_the_inbox_must_be_another_folder_than_submitted(empty, inbox, tmp_path):
     with pytest.raises(CourseError, match="neither a folder nor a zip"):
         collect(empty, tmp_path / "nowhere")
+    empty.submitted.mkdir()
+    for wrong in (empty.submitted, empty.root, empty.history):
+        with pytest.raises(CourseError, match="submitted/"):
+            collect(empty, wrong)

@@ -24,6 +24,7 @@ def report(
     from tito.console import out
     from tito.course import find_course
     from tito.files import write_atomic
+    from tito.grading.collect.listing import left_over
     from tito.grading.grade import submitted_students
     from tito.grading.report import csv_text, grade_rows
 
@@ -42,6 +43,10 @@ def report(
     for row in rows:
         for note in row.notes:
             out().print(f"{row.student}, {row.module}: {note}", markup=False)
+    if waiting := left_over(course):
+        out().print(f"Files of the last collect that belong to nobody or could not be read: {len(waiting)}")
+    for entry in waiting:
+        out().print(f"    {entry.label}: {entry.reason}", markup=False)
     if csv:
         write_atomic(csv, csv_text(rows))
         out().print(f"wrote {csv}", markup=False)
