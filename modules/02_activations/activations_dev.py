@@ -91,15 +91,18 @@ def merge_layers(w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> tuple[Tensor
 def test_unit_merge_layers():
     """The example of the text; then one layer gives what two gave."""
     layers = [Tensor([[2], [-1]]), Tensor([1, 0]), Tensor([[3, 1]]), Tensor([10])]
-    check_close(lambda: merge_layers(*layers)[0].data, [[5]], call="merge_layers(w1, b1, w2, b2)[0], the weight of the example", likely="the weight is w2 @ w1, in this order")
-    check_close(lambda: merge_layers(*layers)[1].data, [13], call="merge_layers(w1, b1, w2, b2)[1], the bias of the example", likely="the second layer multiplies the first bias too")
+    check_close(lambda: merge_layers(*layers)[0].data, [[5]])
+    check_close(lambda: merge_layers(*layers)[1].data, [13])
     ### BEGIN HIDDEN TESTS
     rng = np.random.default_rng(0)
-    w1, b1, w2, b2 = (rng.normal(size=shape).astype(np.float32) for shape in [(3, 3), (3,), (3, 3), (3,)])
+    w1, b1, w2, b2 = (
+        rng.normal(size=shape).astype(np.float32) for shape in [(3, 3), (3,), (3, 3), (3,)]
+    )
     x = rng.normal(size=(6, 3)).astype(np.float32)
     merged = merge_layers(Tensor(w1), Tensor(b1), Tensor(w2), Tensor(b2))
-    got = (Tensor(x) @ merged[0].T + merged[1]).data  # (6, 3)
-    check_close(got, (x @ w1.T + b1) @ w2.T + b2, call="x @ weight.T + bias for layers of 3, 3 and 3", likely="the order of w2 @ w1, or the first bias", atol=1e-4)
+    check_close(
+        lambda: (Tensor(x) @ merged[0].T + merged[1]).data, (x @ w1.T + b1) @ w2.T + b2, atol=1e-4
+    )
     ### END HIDDEN TESTS
 
 
@@ -158,13 +161,13 @@ def relu(x):
 # %% nbgrader={"grade": true, "grade_id": "test-relu", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_relu():
     """Negative numbers become exactly 0, the others stay."""
-    check_close(lambda: relu(Tensor([-2, -0.5, 0, 3])).data, [0, 0, 0, 3], call="relu([-2, -0.5, 0, 3])", likely="a negative input must give exactly 0, not a part or the size of it")
+    check_close(lambda: relu(Tensor([-2, -0.5, 0, 3])).data, [0, 0, 0, 3])
     ### BEGIN HIDDEN TESTS
     numbers = np.random.default_rng(1).normal(size=(2, 3, 4)).astype(np.float32)
     x = Tensor(numbers)
-    check_close(lambda: relu(x).data, (numbers + abs(numbers)) / 2, call="relu(x) with x of shape (2, 3, 4)")
-    check_close(x.data, numbers, call="x.data after relu(x)", likely="relu wrote into its input: return a new array")
-    check_close(lambda: relu(Tensor(-3.0)).data, 0.0, call="relu(-3.0), a single number")
+    check_close(lambda: relu(x).data, (numbers + abs(numbers)) / 2)
+    check_close(lambda: x.data, numbers)
+    check_close(lambda: relu(Tensor(-3.0)).data, 0.0)
     ### END HIDDEN TESTS
 
 
@@ -235,15 +238,15 @@ def sigmoid(x):
 # %% nbgrader={"grade": true, "grade_id": "test-sigmoid", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_sigmoid():
     """Known values, no overflow on either side, and a tail that is not cut off."""
-    check_close(lambda: sigmoid(Tensor([-2, 0, 2])).data, [0.1192029, 0.5, 0.8807971], call="sigmoid([-2, 0, 2])", likely="the sign of the exponent, or of the 1")
-    check_equal(lambda: warnings_of(sigmoid, Tensor([-1000.0, 1000.0])), [], call="what NumPy warns about in sigmoid([-1000, 1000])", likely="e^1000 overflows on the way: hold the exponent down before np.exp")
-    check_close(lambda: sigmoid(Tensor([-1000, 1000])).data, [0, 1], call="sigmoid([-1000, 1000])", likely="inf / inf is nan: use 1 / (1 + e^-x)", atol=1e-4)
+    check_close(lambda: sigmoid(Tensor([-2, 0, 2])).data, [0.1192029, 0.5, 0.8807971])
+    check_equal(lambda: warnings_of(sigmoid, Tensor([-1000.0, 1000.0])), [])
+    check_close(lambda: sigmoid(Tensor([-1000, 1000])).data, [0, 1], atol=1e-4)
     ### BEGIN HIDDEN TESTS
     x = np.random.default_rng(2).uniform(-8, 8, size=(3, 4)).astype(np.float32)
     expected = 1 / (1 + np.exp(-x.astype(np.float64)))
-    check_close(lambda: sigmoid(Tensor(x)).data, expected, call="sigmoid(x) with x of shape (3, 4) in [-8, 8]")
-    check_close(lambda: sigmoid(Tensor([-12.0])).data, [6.1442e-06], call="sigmoid(-12)", likely="the tail is cut off: float32 reaches down to 1e-38, so clip no earlier than 87", rtol=0.02, atol=1e-7)
-    check_close(lambda: sigmoid(Tensor(0.0)).data, 0.5, call="sigmoid(0.0), a single number")
+    check_close(lambda: sigmoid(Tensor(x)).data, expected)
+    check_close(lambda: sigmoid(Tensor([-12.0])).data, [6.1442e-06], rtol=0.02, atol=1e-7)
+    check_close(lambda: sigmoid(Tensor(0.0)).data, 0.5)
     ### END HIDDEN TESTS
 
 
@@ -300,13 +303,13 @@ def tanh(x):
 # %% nbgrader={"grade": true, "grade_id": "test-tanh", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_tanh():
     """Known values, huge ones, and tiny ones to six digits."""
-    check_close(lambda: tanh(Tensor([-1, 0, 1])).data, [-0.7615942, 0, 0.7615942], call="tanh([-1, 0, 1])", likely="tanh runs from -1 to 1; sigmoid from 0 to 1")
-    check_equal(lambda: warnings_of(tanh, Tensor([-1000.0, 1000.0])), [], call="what NumPy warns about in tanh([-1000, 1000])", likely="e^1000 overflows: the quotient of exponentials is inf / inf")
+    check_close(lambda: tanh(Tensor([-1, 0, 1])).data, [-0.7615942, 0, 0.7615942])
+    check_equal(lambda: warnings_of(tanh, Tensor([-1000.0, 1000.0])), [])
     ### BEGIN HIDDEN TESTS
-    check_close(lambda: tanh(Tensor([-1000, 1000])).data, [-1, 1], call="tanh([-1000, 1000])")
-    check_close(lambda: tanh(Tensor([1e-6, -3e-6])).data, [1e-6, -3e-6], call="tanh([1e-6, -3e-6])", likely="cancellation: two nearly equal numbers were subtracted", rtol=1e-4, atol=0)
+    check_close(lambda: tanh(Tensor([-1000, 1000])).data, [-1, 1])
+    check_close(lambda: tanh(Tensor([1e-6, -3e-6])).data, [1e-6, -3e-6], rtol=1e-4, atol=0)
     x = np.random.default_rng(3).normal(size=(2, 5)).astype(np.float32)
-    check_close(lambda: tanh(Tensor(x)).data, np.tanh(x.astype(np.float64)), call="tanh(x) with x of shape (2, 5)")
+    check_close(lambda: tanh(Tensor(x)).data, np.tanh(x.astype(np.float64)))
     ### END HIDDEN TESTS
 
 
@@ -382,19 +385,18 @@ def gelu(x):
 # %% nbgrader={"grade": true, "grade_id": "test-gelu", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_gelu():
     """The example of the text, other values, and the tanh that is kept."""
-    check_close(lambda: gelu(Tensor([1.0])).data, [0.841192], call="gelu([1])", likely="the constants are 0.044715 and sqrt(2/pi) = 0.798, with a half outside; x * sigmoid(1.702 x) is a coarser formula")
-    check_close(lambda: gelu(Tensor([-2.0, 2.0])).data, [-0.0454023, 1.9545977], call="gelu([-2, 2])", likely="the bracket holds the cube of x, not its square, and only x is cubed")
+    check_close(lambda: gelu(Tensor([1.0])).data, [0.841192])
+    check_close(lambda: gelu(Tensor([-2.0, 2.0])).data, [-0.0454023, 1.9545977])
     x = np.linspace(-3, 3, 7, dtype=np.float32)
     t = np.tanh(0.7978846 * (x + 0.044715 * x * x * x))
-    check_close(lambda: kept_by(gelu, x), t, call="the second part of the pair that gelu returns", likely="the pair is (y, t) with t the tanh; the derivative will need it")
+    check_close(lambda: kept_by(gelu, x), t)
     ### BEGIN HIDDEN TESTS
     wide = np.random.default_rng(4).uniform(-9, 9, size=(4, 5)).astype(np.float32)
     w = wide.astype(np.float64)
     expected = 0.5 * w * (1 + np.tanh(np.sqrt(2 / np.pi) * (w + 0.044715 * w**3)))
-    check_close(lambda: gelu(Tensor(wide)).data, expected, call="gelu(x) with x of shape (4, 5) in [-9, 9]")
-    call = "the dtype of the tanh that gelu keeps"
-    check_equal(lambda: kept_by(gelu, x).dtype.name, "float32", call=call, likely="np.sqrt(2 / np.pi) is float64 and makes all that follows float64")
-    check_close(x, np.linspace(-3, 3, 7), call="x after gelu(x)", likely="gelu wrote into its input: begin with a new array")
+    check_close(lambda: gelu(Tensor(wide)).data, expected)
+    check_equal(lambda: kept_by(gelu, x).dtype.name, "float32")
+    check_close(lambda: x, np.linspace(-3, 3, 7))
     ### END HIDDEN TESTS
 
 
@@ -457,25 +459,26 @@ def softmax(x, axis=-1):
 def test_unit_softmax():
     """The example of the text, a batch, large scores, any axis."""
     expected = [0.0900306, 0.2447285, 0.6652410]
-    check_close(lambda: softmax(Tensor([1, 2, 3])).data, expected, call="softmax([1, 2, 3])")
+    check_close(lambda: softmax(Tensor([1, 2, 3])).data, expected)
     batch = [[1, 2, 3], [3, 1, 2]]
     rows = [expected, [0.6652410, 0.0900306, 0.2447285]]
-    check_close(lambda: softmax(Tensor(batch)).data, rows, call="softmax([[1, 2, 3], [3, 1, 2]])", likely="each row has its own sum: sum along `axis`, with keepdims=True")
-    check_close(lambda: softmax(Tensor([1000, 1001, 1002])).data, expected, call="softmax([1000, 1001, 1002])", likely="e^1000 overflows: subtract the maximum first")
+    check_close(lambda: softmax(Tensor(batch)).data, rows)
+    check_close(lambda: softmax(Tensor([1000, 1001, 1002])).data, expected)
     ### BEGIN HIDDEN TESTS
     numbers = np.random.default_rng(5).normal(size=(2, 5, 3)).astype(np.float32)
     e = np.exp(numbers.astype(np.float64))
     for axis in (1, 0, -1):
-        call = f"softmax(x, axis={axis}) with x of shape (2, 5, 3)"
-        check_close(lambda axis=axis: softmax(Tensor(numbers), axis=axis).data, e / e.sum(axis=axis, keepdims=True), call=call, likely="`axis` is ignored in the maximum or in the sum")
+        check_close(
+            lambda axis=axis: softmax(Tensor(numbers), axis=axis).data,
+            e / e.sum(axis=axis, keepdims=True),
+        )
     x = Tensor(numbers)
-    totals = softmax(x, axis=1).data.sum(axis=1)  # (2, 5, 3) -> (2, 3)
-    check_close(totals, np.ones((2, 3)), call="softmax(x, axis=1).data.sum(axis=1)")
-    check_close(x.data, numbers, call="x.data after softmax(x)", likely="softmax wrote into its input: the first step must make a new array")
+    check_close(lambda: softmax(x, axis=1).data.sum(axis=1), np.ones((2, 3)))
+    check_close(lambda: x.data, numbers)
     square = Tensor([[0, 1], [1000, 1001]])
     half = [[0.2689414, 0.7310586]] * 2
-    check_close(lambda: softmax(square).data, half, call="softmax([[0, 1], [1000, 1001]])", likely="each row needs its own maximum, or all of it underflows to 0 / 0")
-    check_close(lambda: softmax(Tensor([0, -np.inf, 0])).data, [0.5, 0, 0.5], call="softmax([0, -inf, 0]), a masked class")
+    check_close(lambda: softmax(square).data, half)
+    check_close(lambda: softmax(Tensor([0, -np.inf, 0])).data, [0.5, 0, 0.5])
     ### END HIDDEN TESTS
 
 
@@ -844,21 +847,28 @@ half of that and the strongest three quarters, with weights that nobody chose. T
 def test_module():
     """The parts together: XOR is solved, real digits are read, and a chain of activations ends in probabilities."""
     corners = Tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
-    check_close(lambda: XorNetwork(ReLU()).forward(corners).data, [[0], [1], [1], [0]], call="XorNetwork(ReLU()).forward(corners)", likely="relu went wrong: run its test")
+    check_close(lambda: XorNetwork(ReLU()).forward(corners).data, [[0], [1], [1], [0]])
     pixels, labels = load_digits()
     share = share_read(RandomFeatures(Tanh()).forward(Tensor(pixels)).data, labels)
-    check_equal(share > 0.92, True, call=f"share of digits read behind tanh, {share:.3f}, is above 0.92", likely="tanh went wrong: run its test")
+    check_equal(lambda: share > 0.92, True)
     ### BEGIN HIDDEN TESTS
     rng = np.random.default_rng(6)
-    w1, w2 = rng.normal(size=(64, 12)).astype(np.float32), rng.normal(size=(12, 10)).astype(np.float32)
-    scores = (GELU()(Tensor(pixels[:30]) @ Tensor(w1)) @ Tensor(w2)).data  # (30, 64) -> (30, 12) -> (30, 10)
+    w1, w2 = (
+        rng.normal(size=(64, 12)).astype(np.float32),
+        rng.normal(size=(12, 10)).astype(np.float32),
+    )
+    scores = (
+        GELU()(Tensor(pixels[:30]) @ Tensor(w1)) @ Tensor(w2)
+    ).data  # (30, 64) -> (30, 12) -> (30, 10)
     z = pixels[:30].astype(np.float64) @ w1
     expected = 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))) @ w2
-    check_close(scores, expected, call="GELU()(pixels @ w1) @ w2", likely="gelu went wrong: run its test", atol=1e-3)
+    check_close(lambda: scores, expected, atol=1e-3)
     e = np.exp(scores.astype(np.float64))
-    check_close(lambda: Softmax()(Tensor(scores)).data, e / e.sum(axis=1, keepdims=True), call="Softmax()(scores)", likely="softmax went wrong: run its test")
-    check_close(lambda: Softmax(axis=0)(Tensor(scores)).data, e / e.sum(axis=0), call="Softmax(axis=0)(scores)", likely="`axis` is ignored")
-    check_close(lambda: Sigmoid()(Tensor(scores)).data, 1 / (1 + np.exp(-scores.astype(np.float64))), call="Sigmoid()(scores)", likely="sigmoid went wrong: run its test")
+    check_close(lambda: Softmax()(Tensor(scores)).data, e / e.sum(axis=1, keepdims=True))
+    check_close(lambda: Softmax(axis=0)(Tensor(scores)).data, e / e.sum(axis=0))
+    check_close(
+        lambda: Sigmoid()(Tensor(scores)).data, 1 / (1 + np.exp(-scores.astype(np.float64)))
+    )
     ### END HIDDEN TESTS
 
 

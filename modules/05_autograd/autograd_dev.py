@@ -242,11 +242,11 @@ def test_unit_rules_mul_div():
     rng = np.random.default_rng(0)
     a, b, g = (rng.uniform(0.5, 2, size=4) for _ in range(3))
     step = 1e-6
-    check_close(mul_a(g, b), g * ((a + step) * b - a * b) / step, call="mul_a(g, b)", likely="the *other* factor remains")
-    check_close(div_a(g, b), g * ((a + step) / b - a / b) / step, call="div_a(g, b)", likely="d(a/b)/da = 1/b")
+    check_close(lambda: mul_a(g, b), g * ((a + step) * b - a * b) / step)
+    check_close(lambda: div_a(g, b), g * ((a + step) / b - a / b) / step)
     ### BEGIN HIDDEN TESTS
-    check_close(mul_b(g, a), g * (a * (b + step) - a * b) / step, call="mul_b(g, a)", likely="multiply by g, the chain rule")
-    check_close(div_b(g, b, a / b), g * (a / (b + step) - a / b) / step, call="div_b(g, b, out)", likely="sign, or b only once: -a/b^2 = -out/b", atol=1e-4)
+    check_close(lambda: mul_b(g, a), g * (a * (b + step) - a * b) / step)
+    check_close(lambda: div_b(g, b, a / b), g * (a / (b + step) - a / b) / step, atol=1e-4)
     ### END HIDDEN TESTS
 
 
@@ -302,16 +302,16 @@ def unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def test_unit_unbroadcast():
     """Missing axes, axes of size 1, both at once, and nothing to do."""
     g = np.arange(6.0).reshape(2, 3)
-    check_close(unbroadcast(g, (3,)), [3, 5, 7], call="unbroadcast(g, (3,)) with g of shape (2, 3)", likely="sum over the missing axis")
-    check_close(unbroadcast(g, (2, 1)), [[3], [12]], call="unbroadcast(g, (2, 1))", likely="sum over the stretched axis with keepdims=True")
-    check_close(unbroadcast(g, (2, 3)), g, call="unbroadcast(g, (2, 3))")
+    check_close(lambda: unbroadcast(g, (3,)), [3, 5, 7])
+    check_close(lambda: unbroadcast(g, (2, 1)), [[3], [12]])
+    check_close(lambda: unbroadcast(g, (2, 3)), g)
     ### BEGIN HIDDEN TESTS
     h = np.random.default_rng(1).normal(size=(2, 4, 3))
-    check_close(unbroadcast(h, (4, 1)), h.sum(0).sum(1, keepdims=True), call="unbroadcast(h, (4, 1)) with h of shape (2, 4, 3)")
-    check_close(unbroadcast(h, ()), h.sum(), call="unbroadcast(h, ())", likely="a number was stretched along every axis")
-    check_close(unbroadcast(h, (1, 1, 1)), h.sum().reshape(1, 1, 1), call="unbroadcast(h, (1, 1, 1))")
-    check_close(unbroadcast(np.ones((0, 3)), (1, 3)), np.zeros((1, 3)), call="unbroadcast(ones((0, 3)), (1, 3))", likely="a 1 can be stretched to 0")
-    check_close(unbroadcast(np.ones((1, 3)), (1, 1)), [[3.0]], call="unbroadcast(ones((1, 3)), (1, 1))")
+    check_close(lambda: unbroadcast(h, (4, 1)), h.sum(0).sum(1, keepdims=True))
+    check_close(lambda: unbroadcast(h, ()), h.sum())
+    check_close(lambda: unbroadcast(h, (1, 1, 1)), h.sum().reshape(1, 1, 1))
+    check_close(lambda: unbroadcast(np.ones((0, 3)), (1, 3)), np.zeros((1, 3)))
+    check_close(lambda: unbroadcast(np.ones((1, 3)), (1, 1)), [[3.0]])
     ### END HIDDEN TESTS
 
 
@@ -361,12 +361,12 @@ def test_unit_rules_matmul():
     """Against the sums of the text, on matrices of three different sizes and on a batch."""
     rng = np.random.default_rng(2)
     a, b, g = rng.normal(size=(2, 3)), rng.normal(size=(3, 4)), rng.normal(size=(2, 4))
-    check_close(matmul_grad_a(g, b), np.einsum("ij,kj->ik", g, b), call="matmul_grad_a(g, b)", likely="G B^T has the shape of A")
-    check_close(matmul_grad_b(g, a), np.einsum("ik,ij->kj", a, g), call="matmul_grad_b(g, a)", likely="A^T G has the shape of B")
+    check_close(lambda: matmul_grad_a(g, b), np.einsum("ij,kj->ik", g, b))
+    check_close(lambda: matmul_grad_b(g, a), np.einsum("ik,ij->kj", a, g))
     ### BEGIN HIDDEN TESTS
     a, b, g = rng.normal(size=(5, 3, 3)), rng.normal(size=(5, 3, 3)), rng.normal(size=(5, 3, 3))
-    check_close(lambda: matmul_grad_a(g, b), np.einsum("nij,nkj->nik", g, b), call="matmul_grad_a on a batch", likely=".T turns the batch axis too: swapaxes(-1, -2)")
-    check_close(lambda: matmul_grad_b(g, a), np.einsum("nik,nij->nkj", a, g), call="matmul_grad_b on a batch", likely=".T turns the batch axis too: swapaxes(-1, -2)")
+    check_close(lambda: matmul_grad_a(g, b), np.einsum("nij,nkj->nik", g, b))
+    check_close(lambda: matmul_grad_b(g, a), np.einsum("nik,nij->nkj", a, g))
     ### END HIDDEN TESTS
 
 
@@ -464,18 +464,19 @@ def reduce_max_x(g, x, out, axis, keepdims):
 def test_unit_rules_reductions():
     """What was folded away gets its gradient back, in the right place."""
     g = np.float32([10, 20])
-    call = "reduce_sum_x(g, (2, 3), axis=1, keepdims=False)"
-    check_close(reduce_sum_x(g, (2, 3), 1, False), [[10] * 3, [20] * 3], call=call, likely="restore the axis: (2,) -> (2, 1)")
-    call = "reduce_mean_x(g, (2, 4), axis=1, keepdims=False)"
-    check_close(reduce_mean_x(g, (2, 4), 1, False), [[2.5] * 4, [5] * 4], call=call, likely="divide by the count")
+    check_close(lambda: reduce_sum_x(g, (2, 3), 1, False), [[10] * 3, [20] * 3])
+    check_close(lambda: reduce_mean_x(g, (2, 4), 1, False), [[2.5] * 4, [5] * 4])
     ### BEGIN HIDDEN TESTS
     x = np.float32([[1, 7, 7], [9, 2, 3]])
-    got = reduce_max_x(g, x, x.max(axis=1), 1, False)
-    check_close(got, [[0, 5, 5], [20, 0, 0]], call="reduce_max_x(g, x, x.max(axis=1), 1, False) with a tie", likely="winners share; others get 0")
-    got = reduce_max_x(np.float32([[1, 2, 3]]), x, x.max(axis=0, keepdims=True), 0, True)
-    check_close(got, [[0, 2, 3], [1, 0, 0]], call="reduce_max_x(g, x, x.max(axis=0, keepdims=True), 0, True)")
-    check_close(reduce_mean_x(np.float32(6), (2, 3), None, False), np.ones((2, 3)), call="reduce_mean_x(6, (2, 3), None, False)")
-    check_close(reduce_sum_x(np.float32([1, 2, 3]), (2, 3, 4), (0, 2), False)[1, :, 3], [1, 2, 3], call="reduce_sum_x over axes (0, 2)")
+    check_close(lambda: reduce_max_x(g, x, x.max(axis=1), 1, False), [[0, 5, 5], [20, 0, 0]])
+    check_close(
+        lambda: reduce_max_x(np.float32([[1, 2, 3]]), x, x.max(axis=0, keepdims=True), 0, True),
+        [[0, 2, 3], [1, 0, 0]],
+    )
+    check_close(lambda: reduce_mean_x(np.float32(6), (2, 3), None, False), np.ones((2, 3)))
+    check_close(
+        lambda: reduce_sum_x(np.float32([1, 2, 3]), (2, 3, 4), (0, 2), False)[1, :, 3], [1, 2, 3]
+    )
     ### END HIDDEN TESTS
 
 
@@ -530,14 +531,14 @@ def test_unit_rules_activations():
     """Slopes from a small step, and a dead ReLU that stays exactly 0."""
     x, g, step = np.array([-2.0, -0.3, 0.4, 1.5]), np.array([1.0, -2.0, 3.0, 0.5]), 1e-6
     out = np.maximum(x, 0)
-    check_close(relu_x(g, out), [0, 0, 3, 0.5], call="relu_x(g, out)", likely="the gradient passes where the output is positive")
+    check_close(lambda: relu_x(g, out), [0, 0, 3, 0.5])
     out, more = 1 / (1 + np.exp(-x)), 1 / (1 + np.exp(-x - step))
-    check_close(sigmoid_x(g, out), g * (more - out) / step, call="sigmoid_x(g, out)", likely="`out` already is the sigmoid: do not apply it again")
+    check_close(lambda: sigmoid_x(g, out), g * (more - out) / step)
     ### BEGIN HIDDEN TESTS
     out = np.tanh(x)
-    check_close(tanh_x(g, out), g * (np.tanh(x + step) - out) / step, call="tanh_x(g, out)", likely="1 - out^2, times g")
-    check_close(relu_x(np.float32([4.0]), np.float32([0.0])), [0.0], call="relu_x(4, 0)", likely="at 0 the slope is taken as 0")
-    check_equal(relu_x(np.float32([4.0]), np.float32([1.0])).dtype.name, "float32", call="relu_x(...).dtype", likely="np.where(out > 0, 1.0, 0.0) makes float64")
+    check_close(lambda: tanh_x(g, out), g * (np.tanh(x + step) - out) / step)
+    check_close(lambda: relu_x(np.float32([4.0]), np.float32([0.0])), [0.0])
+    check_equal(lambda: relu_x(np.float32([4.0]), np.float32([1.0])).dtype.name, "float32")
     ### END HIDDEN TESTS
 
 
@@ -589,13 +590,15 @@ def test_unit_rules_softmax():
     rng = np.random.default_rng(3)
     s, g = rng.dirichlet(np.ones(5)), rng.normal(size=5)
     slopes = np.diag(s) - np.outer(s, s)
-    check_close(softmax_x(g, s, -1), slopes @ g, call="softmax_x(g, s, -1)", likely="the sum runs over g * s, and s stands outside the bracket")
+    check_close(lambda: softmax_x(g, s, -1), slopes @ g)
     ### BEGIN HIDDEN TESTS
-    check_close(log_softmax_x(g, np.log(s), -1), g - s * g.sum(), call="log_softmax_x(g, log s, -1)", likely="the sum runs over g alone")
+    check_close(lambda: log_softmax_x(g, np.log(s), -1), g - s * g.sum())
     s, g = rng.dirichlet(np.ones(3), size=4).T, rng.normal(size=(3, 4))
-    expected = np.stack([(np.diag(s[:, j]) - np.outer(s[:, j], s[:, j])) @ g[:, j] for j in range(4)], axis=1)
-    check_close(softmax_x(g, s, 0), expected, call="softmax_x(g, s, axis=0)", likely="`axis` is ignored")
-    check_close(log_softmax_x(g, np.log(s), 0), g - s * g.sum(0), call="log_softmax_x(g, log s, axis=0)", likely="`axis` is ignored")
+    expected = np.stack(
+        [(np.diag(s[:, j]) - np.outer(s[:, j], s[:, j])) @ g[:, j] for j in range(4)], axis=1
+    )
+    check_close(lambda: softmax_x(g, s, 0), expected)
+    check_close(lambda: log_softmax_x(g, np.log(s), 0), g - s * g.sum(0))
     ### END HIDDEN TESTS
 
 
@@ -646,12 +649,12 @@ def test_unit_rules_linear():
     """Shapes and values for rows, and for a batch of sequences."""
     rng = np.random.default_rng(4)
     x, w, g = rng.normal(size=(6, 3)), rng.normal(size=(2, 3)), rng.normal(size=(6, 2))
-    check_close(linear_x(g, w), np.einsum("no,oi->ni", g, w), call="linear_x(g, weight)", likely="weight is (out, in): no transpose needed")
-    check_close(linear_weight(g, x), np.einsum("no,ni->oi", g, x), call="linear_weight(g, x)", likely="the shape must be (out, in)")
+    check_close(lambda: linear_x(g, w), np.einsum("no,oi->ni", g, w))
+    check_close(lambda: linear_weight(g, x), np.einsum("no,ni->oi", g, x))
     ### BEGIN HIDDEN TESTS
     x, g = rng.normal(size=(4, 5, 3)), rng.normal(size=(4, 5, 2))
-    check_close(linear_x(g, w), np.einsum("bto,oi->bti", g, w), call="linear_x with g of shape (4, 5, 2)")
-    check_close(linear_weight(g, x), np.einsum("bto,bti->oi", g, x), call="linear_weight with x of shape (4, 5, 3)", likely="flatten the leading axes: reshape(-1, 3)")
+    check_close(lambda: linear_x(g, w), np.einsum("bto,oi->bti", g, w))
+    check_close(lambda: linear_weight(g, x), np.einsum("bto,bti->oi", g, x))
     ### END HIDDEN TESTS
 
 
@@ -695,14 +698,12 @@ def test_unit_rule_cross_entropy():
     """What the model said minus what was true, over N."""
     p = np.float32([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]])
     expected = [[0.1, 0.15, -0.25], [-0.2, 0.15, 0.05]]
-    call = "cross_entropy_logits(1, p, [2, 0], (2, 3))"
-    check_close(cross_entropy_logits(np.float32(1), p.copy(), [2, 0], (2, 3)), expected, call=call, likely="subtract 1 at the label, divide by N")
+    check_close(lambda: cross_entropy_logits(np.float32(1), p.copy(), [2, 0], (2, 3)), expected)
     ### BEGIN HIDDEN TESTS
     p = np.random.default_rng(5).dirichlet(np.ones(4), size=6).astype(np.float32)
     target = np.array([[0, 3, 1], [2, 2, 0]])
     expected = ((p - np.eye(4)[target.reshape(-1)]) * 3 / 6).reshape(2, 3, 4)
-    got = cross_entropy_logits(np.float32(3), p.copy(), target, (2, 3, 4))
-    check_close(got, expected, call="cross_entropy_logits(3, p, target of shape (2, 3), (2, 3, 4))", likely="`g` or the shape is ignored")
+    check_close(lambda: cross_entropy_logits(np.float32(3), p.copy(), target, (2, 3, 4)), expected)
     ### END HIDDEN TESTS
 
 
@@ -1135,23 +1136,28 @@ def topological_order(root: Node) -> list[Node]:
 def test_unit_topological_order():
     """A chain, a shared node, and a chain too long for recursion."""
     x = Tensor(2.0, requires_grad=True)
-    names = [node.name for node in topological_order((x.exp() * 3)._grad_fn)]
-    check_equal(names, ["mul", "exp"], call="topological_order((x.exp() * 3)._grad_fn)")
+    check_equal(
+        lambda: [node.name for node in topological_order((x.exp() * 3)._grad_fn)], ["mul", "exp"]
+    )
     e = x.exp()
-    names = [node.name for node in topological_order((e * 3 + e)._grad_fn)]
-    check_equal(names, ["add", "mul", "exp"], call="topological_order of e * 3 + e with e = x.exp()", likely="the shared node must come once, and last")
+    check_equal(
+        lambda: [node.name for node in topological_order((e * 3 + e)._grad_fn)],
+        ["add", "mul", "exp"],
+    )
     ### BEGIN HIDDEN TESTS
     e = x.exp()
-    names = [node.name for node in topological_order((e + e * 3)._grad_fn)]
-    check_equal(names, ["add", "mul", "exp"], call="topological_order of e + e * 3", likely="breadth first is not enough: sort by `order`")
+    check_equal(
+        lambda: [node.name for node in topological_order((e + e * 3)._grad_fn)],
+        ["add", "mul", "exp"],
+    )
     y = x
     for _ in range(5000):
         y = y * 1.0
-    check_equal(lambda: len(topological_order(y._grad_fn)), 5000, call="topological_order of a chain of 5000", likely="recursion is too deep: use a stack")
+    check_equal(lambda: len(topological_order(y._grad_fn)), 5000)
     z = x
     for _ in range(30):
         z = z + z
-    check_equal(len(topological_order(z._grad_fn)), 30, call="topological_order of 30 doublings", likely="nodes are visited once per path: 2^30 of them")
+    check_equal(lambda: len(topological_order(z._grad_fn)), 30)
     ### END HIDDEN TESTS
 
 
@@ -1196,16 +1202,16 @@ def test_unit_accumulate():
     w = Tensor([1.0, 1.0], requires_grad=True)
     accumulate(w, np.float32([1, 2]))
     accumulate(w, np.float32([10, 20]))
-    check_close(w.grad, [11, 22], call="two accumulate calls, then w.grad", likely="the second gradient replaced the first: add")
+    check_close(lambda: w.grad, [11, 22])
     ### BEGIN HIDDEN TESTS
     accumulate(w, np.float32([100, 200]))
-    check_close(w.grad, [111, 222], call="a third accumulate")
+    check_close(lambda: w.grad, [111, 222])
     first = np.float32([1, 2])
     u, v = Tensor([0.0, 0.0], requires_grad=True), Tensor([0.0, 0.0], requires_grad=True)
     accumulate(u, first)
     accumulate(v, first)
     accumulate(u, np.float32([5, 5]))
-    check_close(v.grad, [1, 2], call="v.grad after u got another gradient", likely="`+=` wrote into an array that v holds too")
+    check_close(lambda: v.grad, [1, 2])
     ### END HIDDEN TESTS
 
 
@@ -1291,24 +1297,23 @@ def test_unit_backward():
     w, x, b = (Tensor(v, requires_grad=True) for v in (2.0, 3.0, -4.0))
     loss = (w * x + b) ** 2
     loss.backward()
-    got = [float(w.grad), float(x.grad), float(b.grad)]
-    check_close(got, [12, 8, 4], call="gradients of (w * x + b)^2 at w=2, x=3, b=-4", likely="compare with the drawing at the top")
-    check_raises(RuntimeError, loss.backward, call="loss.backward() a second time", mentions=["second time"], likely="release each node after its turn")
+    check_close(lambda: [float(w.grad), float(x.grad), float(b.grad)], [12, 8, 4])
+    check_raises(RuntimeError, lambda: loss.backward(), mentions=["second time"])
     ### BEGIN HIDDEN TESTS
     y = Tensor([1.0, 2.0], requires_grad=True)
     e = y.exp()
     (e * e + e).sum().backward()
     expected = 2 * np.exp([2.0, 4.0]) + np.exp([1.0, 2.0])
-    check_close(y.grad, expected, call="y.grad for the sum of e * e + e, where e is exp(y)", likely="a shared node must wait for all its consumers")
+    check_close(lambda: y.grad, expected)
     y.backward(np.float32([1, 1]))
-    check_close(y.grad, expected + 1, call="y.backward(ones) on a Tensor that no operation made", likely="accumulate on the tensor itself")
-    check_raises(RuntimeError, (y * 2).backward, call="backward() on shape (2,)", mentions=["(2,)"])
-    check_raises(RuntimeError, Tensor(1.0).backward, call="backward() without a graph", mentions=["requires_grad"])
+    check_close(lambda: y.grad, expected + 1)
+    check_raises(RuntimeError, lambda: (y * 2).backward(), mentions=["(2,)"])
+    check_raises(RuntimeError, lambda: Tensor(1.0).backward(), mentions=["requires_grad"])
     u = Tensor(1.0, requires_grad=True)
     shared = u * 2
     (shared * 3).backward()
-    check_raises(RuntimeError, (shared * 5).backward, call="backward() through a node that is used up", mentions=["second time"])
-    check_close(float(u.grad), 6.0, call="u.grad after the refused backward", likely="order all nodes before the first gradient moves")
+    check_raises(RuntimeError, lambda: (shared * 5).backward(), mentions=["second time"])
+    check_close(lambda: float(u.grad), 6.0)
     ### END HIDDEN TESTS
 
 
@@ -1367,14 +1372,16 @@ def numerical_gradient(function: Callable, x: np.ndarray, eps: float = 1e-6) -> 
 def test_unit_numerical_gradient():
     """Slopes that are known on paper, and an input that comes back unchanged."""
     x = np.array([[1.0, 2.0], [3.0, -1.0]])
-    check_close(numerical_gradient(lambda v: (v * v).sum(), x), 2 * x, call="numerical_gradient of sum of squares")
-    check_close(x, [[1.0, 2.0], [3.0, -1.0]], call="x after numerical_gradient", likely="put the old value back")
+    check_close(lambda: numerical_gradient(lambda v: (v * v).sum(), x), 2 * x)
+    check_close(lambda: x, [[1.0, 2.0], [3.0, -1.0]])
     ### BEGIN HIDDEN TESTS
-    got = numerical_gradient(lambda v: float(v[0] * v[1]), np.array([3.0, 5.0]))
-    check_close(got, [5, 3], call="numerical_gradient of v[0] * v[1]", likely="one element moves at a time")
-    got = numerical_gradient(lambda v: float((v**3).sum()), np.array([2.0]), eps=0.1)
-    check_close(got, [12.01], call="numerical_gradient of v^3 at 2 with eps=0.1", likely="the one-sided difference gives 12.61; 2 * eps in the divisor")
-    check_close(numerical_gradient(lambda v: float(np.sin(v)), np.array(0.0)), 1.0, call="numerical_gradient of sin at 0, a 0-d array")
+    check_close(
+        lambda: numerical_gradient(lambda v: float(v[0] * v[1]), np.array([3.0, 5.0])), [5, 3]
+    )
+    check_close(
+        lambda: numerical_gradient(lambda v: float((v**3).sum()), np.array([2.0]), eps=0.1), [12.01]
+    )
+    check_close(lambda: numerical_gradient(lambda v: float(np.sin(v)), np.array(0.0)), 1.0)
     ### END HIDDEN TESTS
 
 
@@ -1650,15 +1657,21 @@ def test_module():
     target = [0, 2, 1, 1, 0]
     gradient_check(lambda x, w, b: cross_entropy(tanh(linear(x, w, b)), target), x, w, b)
     losses, right = train_digits(steps=150, lr=0.5, seed=0)
-    check_equal(losses[-1] < 0.3 * losses[0], True, call=f"loss after 150 steps ({losses[-1]:.3f}) is below 0.3 of the first ({losses[0]:.3f})")
-    check_equal(right > 0.85, True, call=f"share of new digits read correctly, {right:.3f}, is above 0.85")
+    check_equal(lambda: losses[-1] < 0.3 * losses[0], True)
+    check_equal(lambda: right > 0.85, True)
     ### BEGIN HIDDEN TESTS
     a, b = rng.uniform(0.5, 1.5, size=(2, 3)), rng.uniform(0.5, 1.5, size=(3,))
-    gradient_check(lambda a, b: (a / b).sum(axis=1, keepdims=True) * a + softmax(a * b, axis=0), a, b)
-    gradient_check(lambda a, b: (a @ b.reshape(3, 1)).mean() + sigmoid(a).max(axis=1).sum(), a + np.arange(3), b)
+    gradient_check(
+        lambda a, b: (a / b).sum(axis=1, keepdims=True) * a + softmax(a * b, axis=0), a, b
+    )
+    gradient_check(
+        lambda a, b: (a @ b.reshape(3, 1)).mean() + sigmoid(a).max(axis=1).sum(),
+        a + np.arange(3),
+        b,
+    )
     with no_grad():
         y = Tensor([1.0], requires_grad=True) * 2
-    check_equal(y.requires_grad, False, call="(x * 2).requires_grad under no_grad()")
+    check_equal(lambda: y.requires_grad, False)
     ### END HIDDEN TESTS
 
 

@@ -191,11 +191,9 @@ class StepLR(LRScheduler):
 # %% nbgrader={"grade": true, "grade_id": "test-step-lr", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_step_lr():
     """A staircase, with the first stair at the right place."""
-    call = "rates(StepLR(optimizer_at(8.0), step_size=2, gamma=0.5), 5)"
-    check_close(lambda: rates(StepLR(optimizer_at(8.0), 2, 0.5), 5), [8, 8, 4, 4, 2], call=call, likely="step // step_size stairs lie behind us")
+    check_close(lambda: rates(StepLR(optimizer_at(8.0), 2, 0.5), 5), [8, 8, 4, 4, 2])
     ### BEGIN HIDDEN TESTS
-    call = "rates(StepLR(optimizer_at(1.0), step_size=3), 7)"
-    check_close(lambda: rates(StepLR(optimizer_at(1.0), 3), 7), [1, 1, 1, 0.1, 0.1, 0.1, 0.01], call=call, likely="the rate is computed from base_lr, which does not change")
+    check_close(lambda: rates(StepLR(optimizer_at(1.0), 3), 7), [1, 1, 1, 0.1, 0.1, 0.1, 0.01])
     ### END HIDDEN TESTS
 
 
@@ -237,12 +235,10 @@ class CosineAnnealingLR(LRScheduler):
 # %% nbgrader={"grade": true, "grade_id": "test-cosine-lr", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_cosine_lr():
     """Both ends, the middle, and a floor."""
-    call = "rates(CosineAnnealingLR(optimizer_at(1.0), T_max=4), 5)"
     expected = [1, 0.5 + 0.125**0.5, 0.5, 0.5 - 0.125**0.5, 0]
-    check_close(lambda: rates(CosineAnnealingLR(optimizer_at(1.0), 4), 5), expected, call=call, likely="half a wave: pi * step / T_max, from 1 to -1")
+    check_close(lambda: rates(CosineAnnealingLR(optimizer_at(1.0), 4), 5), expected)
     ### BEGIN HIDDEN TESTS
-    call = "rates(CosineAnnealingLR(optimizer_at(3.0), T_max=2, eta_min=1.0), 3)"
-    check_close(lambda: rates(CosineAnnealingLR(optimizer_at(3.0), 2, 1.0), 3), [3, 2, 1], call=call, likely="the wave spans base_lr - eta_min, and eta_min is added")
+    check_close(lambda: rates(CosineAnnealingLR(optimizer_at(3.0), 2, 1.0), 3), [3, 2, 1])
     ### END HIDDEN TESTS
 
 
@@ -287,11 +283,9 @@ class LinearLR(LRScheduler):
 # %% nbgrader={"grade": true, "grade_id": "test-linear-lr", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_linear_lr():
     """Up in a straight line, then level; the same downwards."""
-    call = "rates(LinearLR(optimizer_at(8.0), start_factor=0.25, total_iters=3), 5)"
-    check_close(lambda: rates(LinearLR(optimizer_at(8.0), 0.25, total_iters=3), 5), [2, 4, 6, 8, 8], call=call, likely="the full rate is reached after total_iters steps, and stays")
+    check_close(lambda: rates(LinearLR(optimizer_at(8.0), 0.25, total_iters=3), 5), [2, 4, 6, 8, 8])
     ### BEGIN HIDDEN TESTS
-    call = "rates(LinearLR(optimizer_at(2.0), start_factor=1.0, end_factor=0.5, total_iters=2), 4)"
-    check_close(lambda: rates(LinearLR(optimizer_at(2.0), 1.0, 0.5, 2), 4), [2, 1.5, 1, 1], call=call, likely="end_factor is ignored")
+    check_close(lambda: rates(LinearLR(optimizer_at(2.0), 1.0, 0.5, 2), 4), [2, 1.5, 1, 1])
     ### END HIDDEN TESTS
 
 
@@ -403,18 +397,18 @@ def with_gradients(*gradients) -> list[Parameter]:
 def test_unit_clip_grad_norm():
     """One length for all, one factor for all, and only when it is too long."""
     a, b = with_gradients([3, 0], [0, 4])
-    check_close(lambda: clip_grad_norm_([a, b], 1.0), 5, call="clip_grad_norm_([a, b], 1.0) with gradients [3, 0] and [0, 4]", likely="the length of all gradients together, before clipping")
-    check_close(np.stack([a.grad, b.grad]), [[0.6, 0], [0, 0.8]], call="gradients after clip_grad_norm_([a, b], 1.0)", likely="all gradients shrink by one factor, in place")
+    check_close(lambda: clip_grad_norm_([a, b], 1.0), 5)
+    check_close(lambda: np.stack([a.grad, b.grad]), [[0.6, 0], [0, 0.8]])
     ### BEGIN HIDDEN TESTS
     a, b, c = with_gradients([[0.1, 0.2]], None, [0.2])
-    check_close(lambda: clip_grad_norm_([a, b, c], 1.0), 0.3, call="clip_grad_norm_ of short gradients and a None")
-    check_close(np.append(a.grad, c.grad), [0.1, 0.2, 0.2], call="short gradients after clip_grad_norm_", likely="a gradient within max_norm stays as it is: do not stretch it")
+    check_close(lambda: clip_grad_norm_([a, b, c], 1.0), 0.3)
+    check_close(lambda: np.append(a.grad, c.grad), [0.1, 0.2, 0.2])
     (d,) = with_gradients(np.full((20, 30), 2.0))
-    check_close(lambda: clip_grad_norm_([d], 6.0), 2 * 600**0.5, call="clip_grad_norm_ of 600 gradients of 2", likely="the root of the sum of squares, not the largest element")
-    check_close(d.grad[3, 4], 6 / 600**0.5, call="a gradient after clipping 600 of them to 6.0")
+    check_close(lambda: clip_grad_norm_([d], 6.0), 2 * 600**0.5)
+    check_close(lambda: d.grad[3, 4], 6 / 600**0.5)
     e, f = with_gradients([1, float("inf")], [10])
-    check_raises(FloatingPointError, clip_grad_norm_, [e, f], 1.0, call="clip_grad_norm_ with an infinite gradient", mentions=["inf"], likely="refuse before any gradient is changed")
-    check_close(f.grad, [10], call="the other gradient after the refusal", likely="refuse before any gradient is changed")
+    check_raises(FloatingPointError, lambda: clip_grad_norm_([e, f], 1.0), mentions=["inf"])
+    check_close(lambda: f.grad, [10])
     ### END HIDDEN TESTS
 
 
@@ -502,18 +496,23 @@ def test_unit_train_step():
     line = Line(2.0)
     optimizer = SGD(line.parameters(), lr=0.025)
     x, y = np.array([1.0, 3.0]), np.array([0.0, 0.0])
-    call = "three train_steps of y = 2x towards y = 0 on x = [1, 3], lr = 0.025"
-    check_close(lambda: [train_step(line, optimizer, mse_loss, x, y) for _ in range(3)], [20, 11.25, 6.328125], call=call, likely="zero_grad, loss, backward, step")
+    check_close(
+        lambda: [train_step(line, optimizer, mse_loss, x, y) for _ in range(3)],
+        [20, 11.25, 6.328125],
+    )
     ### BEGIN HIDDEN TESTS
     line = Line(2.0)
     optimizer = SGD(line.parameters(), lr=0.1, momentum=0.9)
     for bad in (float("nan"), float("inf")):
-        call = f"train_step on a batch with y = {bad}"
-        check_raises(FloatingPointError, train_step, line, optimizer, mse_loss, x, np.array([0.0, bad]), call=call, mentions=["loss"], likely="look at the loss before backward and step")
-    check_close(line.slope.data, 2.0, call="the slope after refused steps", likely="look at the loss before backward and step")
-    check_equal(optimizer.state_dict()["state"], {}, call="the optimizer's state after refused steps")
+        check_raises(
+            FloatingPointError,
+            lambda: train_step(line, optimizer, mse_loss, x, np.array([0.0, bad])),
+            mentions=["loss"],
+        )
+    check_close(lambda: line.slope.data, 2.0)
+    check_equal(lambda: optimizer.state_dict()["state"], {})
     loss = train_step(line, optimizer, mse_loss, x, y)
-    check_equal(type(loss).__name__, "float", call="type of train_step(...)", likely="return loss.item()")
+    check_equal(lambda: type(loss).__name__, "float")
     ### END HIDDEN TESTS
 
 
@@ -586,20 +585,22 @@ def evaluate(model: Module, loss_function: Callable, batches: Iterable, metrics:
 def test_unit_evaluate():
     """Each sample counts once, dropout is off, nothing is recorded, and the mode comes back."""
     batches = [(np.array([1.0, 1.0]), np.zeros(2)), (np.array([4.0]), np.zeros(1))]
-    call = "evaluate(Line(1.0), mse_loss, batches) with errors 1, 1 and 4 in batches of 2 and 1"
-    check_close(lambda: evaluate(Line(1.0), mse_loss, batches)["loss"], 6, call=call, likely="(1 + 1 + 16) / 3: weigh each batch by its length")
+    check_close(lambda: evaluate(Line(1.0), mse_loss, batches)["loss"], 6)
     ### BEGIN HIDDEN TESTS
     line = Line(1.0, p=0.5)
-    check_close(lambda: [evaluate(line, mse_loss, batches)["loss"] for _ in range(3)], [6, 6, 6], call="evaluate of a model with Dropout, three times", likely="model.eval() switches dropout off")
-    check_equal(line.training, True, call="model.training after evaluate of a model in training", likely="bring the mode back")
-    check_equal(line.recorded, False, call="whether evaluate recorded a graph", likely="with no_grad():")
+    check_close(lambda: [evaluate(line, mse_loss, batches)["loss"] for _ in range(3)], [6, 6, 6])
+    check_equal(lambda: line.training, True)
+    check_equal(lambda: line.recorded, False)
     line.eval()
     evaluate(line, mse_loss, batches)
-    check_equal(line.training, False, call="model.training after evaluate of a model in evaluation", likely="bring the mode back that was there before")
-    logits = [(np.float32([[0, 1], [1, 0], [1, 0]]), np.array([1, 1, 0])), (np.float32([[5, 9]]), np.array([0]))]
+    check_equal(lambda: line.training, False)
+    logits = [
+        (np.float32([[0, 1], [1, 0], [1, 0]]), np.array([1, 1, 0])),
+        (np.float32([[5, 9]]), np.array([0])),
+    ]
     scores = evaluate(Line(1.0), cross_entropy, logits, {"accuracy": accuracy})
-    check_close(scores["accuracy"], 0.5, call="accuracy over batches of 3 and 1", likely="metrics are weighted like the loss")
-    check_raises(ValueError, evaluate, line, mse_loss, [], call="evaluate on no batches", mentions=["no batches"])
+    check_close(lambda: scores["accuracy"], 0.5)
+    check_raises(ValueError, lambda: evaluate(line, mse_loss, []), mentions=["no batches"])
     ### END HIDDEN TESTS
 
 
@@ -658,16 +659,19 @@ class EarlyStopping:
 def test_unit_early_stopping():
     """Improvements reset the wait; equal and nan are none."""
     stopping = EarlyStopping(2)
-    check_equal(lambda: [stopping.update(loss) for loss in (3.0, 2.0, 2.5)], [True, True, False], call="updates with 3.0, 2.0, 2.5", likely="True when the loss is below the best so far")
-    check_equal(stopping.finished, False, call="finished after one epoch without improvement, patience=2")
+    check_equal(lambda: [stopping.update(loss) for loss in (3.0, 2.0, 2.5)], [True, True, False])
+    check_equal(lambda: stopping.finished, False)
     ### BEGIN HIDDEN TESTS
-    check_equal([stopping.update(loss) for loss in (1.5, 1.6)], [True, False], call="updates with 1.5, 1.6 after that")
-    check_equal(stopping.finished, False, call="finished after 3.0, 2.0, 2.5, 1.5, 1.6, patience=2", likely="an improvement sets `waited` back to 0")
-    check_equal(stopping.update(1.55), False, call="update with 1.55 after 1.5, 1.6", likely="compare with the best, not with the last")
-    check_equal([stopping.finished, stopping.best], [True, 1.5], call="finished and best after that")
+    check_equal(lambda: [stopping.update(loss) for loss in (1.5, 1.6)], [True, False])
+    check_equal(lambda: stopping.finished, False)
+    check_equal(lambda: stopping.update(1.55), False)
+    check_equal(lambda: [stopping.finished, stopping.best], [True, 1.5])
     other = EarlyStopping(2)
-    check_equal([other.update(loss) for loss in (float("nan"), 1.0, 1.0, float("nan"))], [False, True, False, False], call="updates with nan, 1.0, 1.0, nan", likely="equal is not better, and nan must not count as the best: ask `loss < self.best`")
-    check_equal([other.finished, other.best], [True, 1.0], call="finished and best after nan, 1.0, 1.0, nan", likely="equal is not better, and nan must not count as the best: ask `loss < self.best`")
+    check_equal(
+        lambda: [other.update(loss) for loss in (float("nan"), 1.0, 1.0, float("nan"))],
+        [False, True, False, False],
+    )
+    check_equal(lambda: [other.finished, other.best], [True, 1.0])
     ### END HIDDEN TESTS
 
 
@@ -806,17 +810,26 @@ def test_unit_save_checkpoint():
     folder = new_folder()
     path = f"{folder}/run.npz"
     w = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
-    check_equal(lambda: save_checkpoint(path, {"w": w, "n": np.array(5)}, {"epoch": 2, "note": "ä"}), None, call="save_checkpoint(path, arrays, metadata)")
-    check_close(lambda: load_checkpoint(path)[0]["w"], w, call='load_checkpoint(path)[0]["w"]', likely="use write_arrays, which seals the file: np.savez would pickle what is no number", rtol=0, atol=0)
-    check_equal(lambda: [load_checkpoint(path)[1], names_in(folder)], [{"epoch": 2, "note": "ä"}, ["run.npz"]], call="metadata, and the files in the folder", likely="the temporary file must be gone")
+    check_equal(
+        lambda: save_checkpoint(path, {"w": w, "n": np.array(5)}, {"epoch": 2, "note": "ä"}), None
+    )
+    check_close(lambda: load_checkpoint(path)[0]["w"], w, rtol=0, atol=0)
+    check_equal(
+        lambda: [load_checkpoint(path)[1], names_in(folder)],
+        [{"epoch": 2, "note": "ä"}, ["run.npz"]],
+    )
     ### BEGIN HIDDEN TESTS
-    check_raises(ValueError, save_checkpoint, path, {"w": 2 * w, "bad": objects()}, {"epoch": 3}, call="save_checkpoint with an array of Python objects", mentions=["pickle"], likely="use write_arrays: np.savez would pickle")
-    check_close(lambda: load_checkpoint(path)[0]["w"], w, call="the checkpoint after a failed save", likely="the old file was overwritten: write a temporary file, rename it when it is complete", rtol=0, atol=0)
-    check_equal(lambda: [load_checkpoint(path)[1]["epoch"], names_in(folder)], [2, ["run.npz"]], call="epoch and files after a failed save", likely="the temporary file stays behind: unlink it in `finally`")
+    check_raises(
+        ValueError,
+        lambda: save_checkpoint(path, {"w": 2 * w, "bad": objects()}, {"epoch": 3}),
+        mentions=["pickle"],
+    )
+    check_close(lambda: load_checkpoint(path)[0]["w"], w, rtol=0, atol=0)
+    check_equal(lambda: [load_checkpoint(path)[1]["epoch"], names_in(folder)], [2, ["run.npz"]])
     save_checkpoint(path, {"w": 3 * w}, {"epoch": 4})
-    check_equal(lambda: [load_checkpoint(path)[1]["epoch"], names_in(folder)], [4, ["run.npz"]], call="epoch and files after a third save", likely="os.replace replaces the old file")
+    check_equal(lambda: [load_checkpoint(path)[1]["epoch"], names_in(folder)], [4, ["run.npz"]])
     cut_short(path, 200)
-    check_raises(ValueError, load_checkpoint, path, call="load_checkpoint of a file cut short", mentions=["no whole checkpoint"])
+    check_raises(ValueError, lambda: load_checkpoint(path), mentions=["no whole checkpoint"])
     ### END HIDDEN TESTS
 
 
@@ -1325,20 +1338,22 @@ def test_module():
     path = f"{new_folder()}/run.npz"
     whole = train_with_power_cut(path, cut=None)
     score = whole.evaluate(digit_batches(1400, 1797))["accuracy"]
-    check_equal(score > 0.85, True, call=f"share of new digits read correctly after 3 epochs, {score:.3f}, is above 0.85", likely="run the tests above: one of them fails")
+    check_equal(lambda: score > 0.85, True)
     resumed = train_with_power_cut(path, cut=18)
-    check_close(resumed.history.loss, whole.history.loss, call="losses of a run that was cut off at batch 18, against those of a whole one", likely="run the tests above: one of them fails", rtol=0, atol=0)
+    check_close(lambda: resumed.history.loss, whole.history.loss, rtol=0, atol=0)
     ### BEGIN HIDDEN TESTS
     for name, array in whole.model.state_dict().items():
-        check_close(resumed.model.state_dict()[name], array, call=f"{name} of the resumed run", rtol=0, atol=0)
-    check_close(whole.history.lr[:5], [0.001, 0.00325, 0.0055, 0.00775, 0.01], call="learning rates of the first five steps", likely="the schedule is stepped after each training step")
+        check_close(lambda: resumed.model.state_dict()[name], array, rtol=0, atol=0)
+    check_close(lambda: whole.history.lr[:5], [0.001, 0.00325, 0.0055, 0.00775, 0.01])
     train_with_power_cut(path, cut=8)
     plain = Trainer(DigitsMLP(), optimizer_at(0.1), cross_entropy)
-    check_raises(ValueError, plain.resume, path, call="a Trainer with SGD resumes a checkpoint of AdamW", mentions=["AdamW", "Nothing was changed"])
+    check_raises(ValueError, lambda: plain.resume(path), mentions=["AdamW", "Nothing was changed"])
     trainer = digits_trainer(seed=0, steps=14)
     trainer.train(digit_batches(0, 200), 1)
     poisoned = [(np.full((4, 64), np.nan), np.zeros(4, int))]
-    check_raises(FloatingPointError, trainer.train, poisoned, 2, call="training on a batch with nan", mentions=["step 3", "the input"])
+    check_raises(
+        FloatingPointError, lambda: trainer.train(poisoned, 2), mentions=["step 3", "the input"]
+    )
     ### END HIDDEN TESTS
 
 

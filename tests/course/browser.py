@@ -27,7 +27,7 @@ FLAGS = (
     "--disable-sync",
 )
 ROOT = Path(__file__).parents[2]
-SETTINGS = Path(tito.student.__file__).with_name("jupyter")
+SETTINGS = Path(tito.student.__file__).with_name("jupyter_config")
 LAPTOP = {"width": 1366, "height": 768}
 PATIENCE = 90_000  # milliseconds: a kernel may start slowly on a busy machine
 

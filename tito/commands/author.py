@@ -30,13 +30,19 @@ def new(
 
 
 def sync() -> None:
-    """Rewrite what is derived: notebooks in source/, the tinytorch package, the README's table of modules."""
-    from tito.console import out
+    """Rewrite what is derived: notebooks, the package, the README's table, what each misconception answers."""
+    from tito.console import err, out
     from tito.course import find_course
+    from tito.registry import MODULES
+    from tito.release.beliefs import up_to_date, write_beliefs
     from tito.sources.sync import sync as sync_course
 
     course = find_course()
     changed = sync_course(course)
+    for module in MODULES:
+        if not up_to_date(course, module):
+            with err().status(f"Running the misconceptions of {module.folder} ..."):
+                changed.append(write_beliefs(course, module))
     _show(course.root, changed)
     if not changed:
         out().print("Everything is up to date.")

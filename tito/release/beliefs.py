@@ -22,12 +22,14 @@ from tito.files import write_atomic
 from tito.grading.stack import build_stack
 from tito.registry import Module
 from tito.sources.build import notebook_text
-from tito.sources.variants import Variant, misconceptions
+from tito.sources.cells import read_cells
+from tito.sources.variants import Variant, misconceptions, variant_paths
 
 GENERATED = "by `tito sync` from the misconceptions; do not edit"
 START = "from tito.lab.beliefs import start_recording\n\nstart_recording()"
 END = "from tito.lab.beliefs import recorded\n\nprint('\\n'.join(recorded()))"
 LAB = Path(tito.lab.__file__).parent
+CHECKS = ("beliefs.py", "calls.py", "checks.py")  # what a digest depends on
 
 
 def beliefs_path(course: Course, module: Module) -> Path:
@@ -36,10 +38,11 @@ def beliefs_path(course: Course, module: Module) -> Path:
 
 
 def fingerprint(course: Course, module: Module) -> str:
-    """A hash of all that the digests depend on: the page, the bank and the checks."""
-    parts = [course.teaching_source(module), *(variant.path for variant in misconceptions(course, module))]
-    parts += [LAB / name for name in ("beliefs.py", "calls.py", "checks.py")]
-    return hashlib.sha256(b"".join(hashlib.sha256(part.read_bytes()).digest() for part in parts)).hexdigest()[:16]
+    """A hash of all that the digests depend on: the code of the page, the bank and the checks."""
+    code = [cell.source for cell in read_cells(course.teaching_source(module)) if cell.kind == "code"]
+    files = [*variant_paths(course, module, "misconceptions"), *(LAB / name for name in CHECKS)]
+    parts = [*code, *(path.read_text(encoding="utf-8") for path in files)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def up_to_date(course: Course, module: Module) -> bool:

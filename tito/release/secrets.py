@@ -177,9 +177,12 @@ def _hide(secrets: Secrets, cell: Cell, origin: str) -> set[int]:
 
 
 def _own_lines(text: str, given: dict[str, set[str]]) -> set[int]:
-    """The numbers of the lines of a variant that do not stand in the given part of the cell they answer."""
+    """The numbers of a variant's lines below its belief that do not stand in the given part of the cell they answer."""
     own, public = set(), set[str]()
+    belief = ast.parse(text).body[0]  # is told to whoever holds it (`tito/lab/beliefs/`), so it is no secret
     for number, line in enumerate(text.splitlines(), start=1):
+        if number <= (belief.end_lineno or 0):
+            continue
         mark = CELL.match(line)
         if mark:
             public = given.get(mark[1], set())

@@ -9,6 +9,8 @@ from tito.course import Course
 from tito.errors import CourseError
 from tito.registry import Module
 
+CONFIG = Path(__file__).with_name("jupyter_config")  # keeps nbgrader's tools for instructors out of a student's way
+
 
 def lab_options(course: Course, module: Module | None) -> list[str]:
     """Return JupyterLab's command-line options.
@@ -33,6 +35,8 @@ def open_lab(course: Course, module: Module | None) -> None:
         CourseError: the module has not been started.
     """
     options = lab_options(course, module)
+    if course.is_kit:
+        os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(CONFIG), os.environ.get("JUPYTER_CONFIG_PATH", "")])
     from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]  # slow to import
 
     os.chdir(course.root)  # where nbgrader looks for its settings

@@ -1,6 +1,5 @@
 """Shapes are read from the left, as text is."""
 # loses: test-broadcast-shape
-# says: align the shapes at the right
 
 # %% broadcast-shape
 #| export

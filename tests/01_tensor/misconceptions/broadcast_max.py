@@ -1,6 +1,5 @@
 """The larger of two sizes wins, so the answer is their maximum."""
 # loses: test-broadcast-shape
-# says: 1 stretches to 0 too
 
 # %% broadcast-shape
 #| export

@@ -1,6 +1,5 @@
 """Blocks are always put one under the other."""
 # loses: test-cat-arrays
-# says: `axis` is ignored
 
 # %% cat-arrays
 #| export

@@ -1,6 +1,5 @@
 """Both squared norms are vectors, so broadcasting will sort them out."""
 # loses: test-squared-distances, test-module-tensor
-# says: |a|^2 must be a column
 
 # %% squared-distances
 #| export

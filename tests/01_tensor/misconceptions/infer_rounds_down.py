@@ -1,6 +1,5 @@
 """The missing size is the count divided by the rest; what is left over does not matter."""
 # loses: test-infer-shape
-# says: ShapeError
 
 # %% infer-shape
 #| export

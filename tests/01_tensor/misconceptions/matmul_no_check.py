@@ -1,6 +1,5 @@
 """NumPy already complains when shapes do not fit, so there is nothing to check."""
 # loses: test-matmul
-# says: 0-d is not refused
 
 # %% matmul
 #| export

@@ -1,6 +1,5 @@
 """The rows of b are its first axis."""
 # loses: test-matmul, test-module-tensor
-# says: use the last two axes
 
 # %% matmul
 #| export

@@ -1,6 +1,5 @@
 """The mean divides by the number of elements, and x.size is the number of elements."""
 # loses: test-reduce-mean, test-module-tensor
-# says: divided by the wrong count
 
 # %% reduce-mean
 #| export

@@ -1,6 +1,5 @@
 """keepdims only concerns how the result is printed."""
 # loses: test-reduce-mean
-# says: `keepdims` is ignored
 
 # %% reduce-mean
 #| export

@@ -1,6 +1,5 @@
 """E[x^2] - E[x]^2 is the same thing, and needs one pass less."""
 # loses: test-reduce-var
-# says: subtract the mean first
 
 # %% reduce-var
 #| export

@@ -1,6 +1,5 @@
 """A variance is always divided by n - 1."""
 # loses: test-reduce-var
-# says: divided by n - 1 instead of n
 
 # %% reduce-var
 #| export

@@ -1,6 +1,5 @@
 """0.044715 x^3 is the cube of 0.044715 x."""
 # loses: test-gelu, test-module-activations
-# says: 0.044715 and sqrt(2/pi)
 
 # %% gelu
 #| export

@@ -1,6 +1,5 @@
 """np.sqrt of a number is a number like any other."""
 # loses: test-gelu
-# says: np.sqrt(2 / np.pi) is float64
 
 # %% gelu
 #| export

@@ -1,6 +1,5 @@
 """Working in place means beginning with x itself."""
 # loses: test-gelu
-# says: wrote into its input
 
 # %% gelu
 #| export

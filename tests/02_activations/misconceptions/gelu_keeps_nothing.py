@@ -1,6 +1,5 @@
 """An operation returns its result; what the derivative needs can be computed again."""
 # loses: test-gelu
-# says: the pair is (y, t)
 
 # %% gelu
 #| export

@@ -1,6 +1,5 @@
 """What is kept is what the tanh was taken of."""
 # loses: test-gelu
-# says: with t the tanh
 
 # %% gelu
 #| export

@@ -1,6 +1,5 @@
 """x sigmoid(1.702 x) is GELU; the other formula is the same with more letters."""
 # loses: test-gelu, test-module-activations
-# says: a coarser formula
 
 # %% gelu
 #| export

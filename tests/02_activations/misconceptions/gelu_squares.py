@@ -1,6 +1,5 @@
 """The second term of the bracket is a square."""
 # loses: test-gelu, test-module-activations
-# says: not its square
 
 # %% gelu
 #| export

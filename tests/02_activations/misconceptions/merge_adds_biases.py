@@ -1,6 +1,5 @@
 """The weights multiply and the biases add up."""
 # loses: test-merge-layers
-# says: multiplies the first bias too
 
 # %% merge-layers
 def merge_layers(w1, b1, w2, b2):

@@ -1,6 +1,5 @@
 """The first layer comes first, so its weight stands on the left."""
 # loses: test-merge-layers
-# says: in this order
 
 # %% merge-layers
 def merge_layers(w1, b1, w2, b2):

@@ -1,6 +1,5 @@
 """Making a number non-negative means dropping its sign."""
 # loses: test-relu, test-module-activations
-# says: exactly 0
 
 # %% relu
 #| export

@@ -1,6 +1,5 @@
 """Setting the negative entries of x to 0 saves an array."""
 # loses: test-relu
-# says: wrote into its input
 
 # %% relu
 #| export

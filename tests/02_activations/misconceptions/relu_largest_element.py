@@ -1,6 +1,5 @@
 """The maximum of x and 0 is np.max."""
 # loses: test-relu, test-module-activations
-# says: negative input
 
 # %% relu
 #| export

@@ -1,6 +1,5 @@
 """A little of the negative side has to get through, or the unit dies."""
 # loses: test-relu, test-module-activations
-# says: not a part
 
 # %% relu
 #| export

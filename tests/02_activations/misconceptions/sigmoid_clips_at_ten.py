@@ -1,6 +1,5 @@
 """Beyond 10 a sigmoid is flat anyway, so the input may be clipped there."""
 # loses: test-sigmoid, test-module-activations
-# says: the tail is cut off
 
 # %% sigmoid
 #| export

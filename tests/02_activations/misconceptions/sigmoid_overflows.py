@@ -1,6 +1,5 @@
 """1 / inf is 0, so the formula of the book needs no care."""
 # loses: test-sigmoid
-# says: hold the exponent down
 
 # %% sigmoid
 #| export

@@ -1,6 +1,5 @@
 """e^x / (1 + e^x) is the same thing and has no minus sign."""
 # loses: test-sigmoid
-# says: e^1000 overflows
 
 # %% sigmoid
 #| export

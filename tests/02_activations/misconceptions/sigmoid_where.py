@@ -1,6 +1,5 @@
 """np.where only computes the branch that it picks, so two formulas make it safe."""
 # loses: test-sigmoid
-# says: overflows on the way
 
 # %% sigmoid
 #| export

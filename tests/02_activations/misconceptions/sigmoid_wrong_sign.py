@@ -1,6 +1,5 @@
 """The exponent is x: larger x, larger result."""
 # loses: test-sigmoid, test-module-activations
-# says: the sign of the exponent
 
 # %% sigmoid
 #| export

@@ -1,6 +1,5 @@
 """The scores are not needed any more, so their memory may be used."""
 # loses: test-softmax
-# says: the first step must make a new array
 
 # %% softmax
 #| export

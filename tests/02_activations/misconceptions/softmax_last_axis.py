@@ -1,6 +1,5 @@
 """Classes always lie along the last axis."""
 # loses: test-softmax, test-module-activations
-# says: `axis` is ignored
 
 # %% softmax
 #| export

@@ -1,6 +1,5 @@
 """The formula is the program; e^x is always a number."""
 # loses: test-softmax
-# says: subtract the maximum first
 
 # %% softmax
 #| export

@@ -1,6 +1,5 @@
 """Any shift cancels, so one maximum serves the whole batch."""
 # loses: test-softmax
-# says: each row needs its own maximum
 
 # %% softmax
 #| export

@@ -1,6 +1,5 @@
 """Probabilities sum to 1, so the sum runs over all elements."""
 # loses: test-softmax, test-module-activations
-# says: each row has its own sum
 
 # %% softmax
 #| export

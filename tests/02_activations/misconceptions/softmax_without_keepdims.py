@@ -1,6 +1,5 @@
 """NumPy finds out by itself that a sum belongs to its row."""
 # loses: test-softmax, test-module-activations
-# says: with keepdims=True
 
 # %% softmax
 #| export

@@ -1,6 +1,5 @@
 """A definition is a program: type in the quotient of exponentials."""
 # loses: test-tanh
-# says: inf / inf
 
 # %% tanh
 #| export

@@ -1,6 +1,5 @@
 """2 sigmoid(2x) - 1 is equal on paper, so it is equal here."""
 # loses: test-tanh
-# says: cancellation
 
 # %% tanh
 #| export

@@ -1,6 +1,5 @@
 """Tanh is another name of the S-shaped curve from 0 to 1."""
 # loses: test-tanh
-# says: from -1 to 1
 
 # %% tanh
 #| export

@@ -1,6 +1,5 @@
 """Dropout is a layer like any other and does the same whenever it is called."""
 # loses: test-dropout, test-module-layers
-# says: evaluation leaves x untouched
 
 # %% dropout
 #| export

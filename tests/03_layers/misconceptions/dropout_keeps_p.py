@@ -1,6 +1,5 @@
 """p is the probability that a unit lives."""
 # loses: test-dropout
-# says: not the share that is kept
 
 # %% dropout
 #| export

@@ -1,6 +1,5 @@
 """Dropping means setting to zero; the rest stays as it is."""
 # loses: test-dropout
-# says: survivors are divided by 1 - p
 
 # %% dropout
 #| export

@@ -1,6 +1,5 @@
 """Evaluation makes up for it: there every activation is multiplied by 1 - p."""
 # loses: test-dropout, test-module-layers
-# says: survivors are divided by 1 - p
 
 # %% dropout
 #| export

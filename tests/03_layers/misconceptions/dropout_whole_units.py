@@ -1,6 +1,5 @@
 """A unit is dropped for the whole batch: one mask for all rows."""
 # loses: test-dropout
-# says: the mask has the shape of x
 
 # %% dropout
 #| export

@@ -1,6 +1,5 @@
 """A sum of n terms stays small if each is divided by n."""
 # loses: test-linear-layer
-# says: must fill the whole range
 
 # %% linear-layer
 #| export

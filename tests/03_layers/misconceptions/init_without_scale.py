@@ -1,6 +1,5 @@
 """Random means normal with standard deviation 1."""
 # loses: test-linear-layer
-# says: scale with the square root of in_features
 
 # %% linear-layer
 #| export

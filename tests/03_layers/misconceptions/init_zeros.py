@@ -1,6 +1,5 @@
 """Training will find the numbers, so they may start at zero."""
 # loses: test-linear-layer, test-module-layers
-# says: must fill the whole range
 
 # %% linear-layer
 #| export

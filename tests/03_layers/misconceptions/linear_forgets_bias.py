@@ -1,6 +1,5 @@
 """The bias only shifts the result a little; the weights do the work."""
 # loses: test-linear, test-module-layers
-# says: the bias is missing
 
 # %% linear
 #| export

@@ -1,6 +1,5 @@
 """The result is a table with one row for each sample, so the flattened product is what is wanted."""
 # loses: test-linear, test-module-layers
-# says: restore them at the end
 
 # %% linear
 #| export

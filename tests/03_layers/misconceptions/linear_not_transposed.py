@@ -1,6 +1,5 @@
 """The layer multiplies by its weight, so it is x @ weight; it says so in every book."""
 # loses: test-linear, test-linear-layer, test-module-layers
-# says: ShapeError
 
 # %% linear
 #| export

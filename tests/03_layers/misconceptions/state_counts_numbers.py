@@ -1,6 +1,5 @@
 """If the count of numbers agrees, they can be poured into the shape that is needed."""
 # loses: test-check-state
-# says: the same count of numbers is not the same shape
 
 # %% check-state
 #| export

@@ -1,6 +1,5 @@
 """What the model does not know cannot hurt it; only missing numbers can."""
 # loses: test-check-state
-# says: are let through
 
 # %% check-state
 #| export

@@ -1,6 +1,5 @@
 """One problem is reason enough: report it and stop."""
 # loses: test-check-state, test-module-layers
-# says: stops at the first difference
 
 # %% check-state
 #| export

@@ -1,6 +1,5 @@
 """Each name has a parameter of its own, so nothing can come twice."""
 # loses: test-walk
-# says: reported twice
 
 # %% walk
 #| export

@@ -1,6 +1,5 @@
 """The name of a parameter is the attribute that it is stored under: weight."""
 # loses: test-walk, test-module-layers
-# says: with its name and a dot
 
 # %% walk
 #| export

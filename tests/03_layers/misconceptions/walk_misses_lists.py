@@ -1,6 +1,5 @@
 """What a module holds are its attributes, so vars() has everything."""
 # loses: test-walk
-# says: walk on inside each Module
 
 # %% walk
 #| export

@@ -1,6 +1,5 @@
 """A module reports its own parameters; the ones inside its parts are their business."""
 # loses: test-walk, test-module-layers
-# says: walk on inside each Module
 
 # %% walk
 #| export

@@ -1,6 +1,5 @@
 """A default argument is a fresh empty set at every call."""
 # loses: test-walk, test-module-layers
-# says: `seen` survives the call
 
 # %% walk
 #| export

@@ -1,6 +1,5 @@
 """The weight is drawn as it is used, (in, out), and turned back in forward."""
 # loses: test-linear-layer, test-module-layers
-# says: the weight is (out, in)
 
 # %% linear-layer
 #| export

@@ -1,6 +1,5 @@
 """A Tensor that needs a gradient is a parameter."""
 # loses: test-module-layers
-# says: walk misses a parameter
 
 # %% linear-layer
 #| export

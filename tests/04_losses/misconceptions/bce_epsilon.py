@@ -1,6 +1,5 @@
 """A small epsilon keeps the logarithm away from zero."""
 # loses: test-binary-cross-entropy
-# says: clamp the logarithm, not the probability
 
 # %% binary-cross-entropy
 #| export

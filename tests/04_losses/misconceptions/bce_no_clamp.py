@@ -1,6 +1,5 @@
 """0 times anything is 0, so the formula needs no help."""
 # loses: test-binary-cross-entropy
-# says: 0 * -inf is nan
 
 # %% binary-cross-entropy
 #| export

@@ -1,6 +1,5 @@
 """Where the answer is no, there is nothing to be surprised at."""
 # loses: test-binary-cross-entropy, test-module-losses
-# says: two terms
 
 # %% binary-cross-entropy
 #| export

@@ -1,6 +1,5 @@
 """scores[:, labels] picks each row's label."""
 # loses: test-cross-entropy, test-module-losses
-# says: one entry a row
 
 # %% cross-entropy
 #| export

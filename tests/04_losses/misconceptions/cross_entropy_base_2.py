@@ -1,6 +1,5 @@
 """Cross-entropy counts the bits that a message needs."""
 # loses: test-cross-entropy, test-module-losses
-# says: 3.32 is log base 2
 
 # %% cross-entropy
 #| export

@@ -1,6 +1,5 @@
 """Subtracting the maximum makes everything safe, so the log of the probability is fine."""
 # loses: test-cross-entropy
-# says: stay in log space
 
 # %% cross-entropy
 #| export

@@ -1,6 +1,5 @@
 """The exponentials are as good as the probabilities."""
 # loses: test-cross-entropy
-# says: the second result is the softmax
 
 # %% cross-entropy
 #| export

@@ -1,6 +1,5 @@
 """The labels are what the prediction is multiplied with, as in the formula with t."""
 # loses: test-cross-entropy, test-module-losses
-# says: ten equal classes surprise by ln(10)
 
 # %% cross-entropy
 #| export

@@ -1,6 +1,5 @@
 """The scores become probabilities first; then comes the loss, which has its own softmax."""
 # loses: test-cross-entropy, test-module-losses
-# says: softmax only once
 
 # %% cross-entropy
 #| export

@@ -1,6 +1,5 @@
 """The loss of a batch is the sum of the losses of its examples."""
 # loses: test-cross-entropy, test-module-losses
-# says: 9.21 is the sum of four
 
 # %% cross-entropy
 #| export

@@ -1,6 +1,5 @@
 """The logarithm of softmax is log(softmax): one after the other."""
 # loses: test-log-softmax
-# says: never take the log of a probability
 
 # %% log-softmax
 #| export

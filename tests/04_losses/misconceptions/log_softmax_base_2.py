@@ -1,6 +1,5 @@
 """Surprise is information, and information is measured in bits."""
 # loses: test-log-softmax, test-module-losses
-# says: -2 is log base 2
 
 # %% log-softmax
 #| export

@@ -1,6 +1,5 @@
 """Any constant may be subtracted, so the largest number of the table will do."""
 # loses: test-log-softmax
-# says: each row needs its own maximum
 
 # %% log-softmax
 #| export

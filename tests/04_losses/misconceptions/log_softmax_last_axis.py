@@ -1,6 +1,5 @@
 """The classes are always the last axis."""
 # loses: test-log-softmax
-# says: `axis` is ignored
 
 # %% log-softmax
 #| export

@@ -1,6 +1,5 @@
 """x minus the log of the sum of exponentials is exact, so no maximum is needed."""
 # loses: test-log-softmax
-# says: subtract the maximum first
 
 # %% log-softmax
 #| export

@@ -1,6 +1,5 @@
 """NumPy would complain if the shapes did not fit."""
 # loses: test-mse-loss
-# says: call check_target first
 
 # %% mse-loss
 #| export

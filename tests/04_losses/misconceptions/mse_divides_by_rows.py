@@ -1,6 +1,5 @@
 """The mean is over the examples, and the examples are the rows."""
 # loses: test-mse-loss, test-module-losses
-# says: divide by all 60 elements
 
 # %% mse-loss
 #| export

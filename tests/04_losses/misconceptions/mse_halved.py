@@ -1,6 +1,5 @@
 """There is a 1/2 in front, so that the derivative is nice."""
 # loses: test-mse-loss, test-module-losses
-# says: 2.25 is half of the mean
 
 # %% mse-loss
 #| export

@@ -1,6 +1,5 @@
 """A loss adds up all the errors."""
 # loses: test-mse-loss, test-module-losses
-# says: 9 is the sum
 
 # %% mse-loss
 #| export

@@ -1,6 +1,5 @@
 """Pulling x out of the logarithm once is enough."""
 # loses: test-binary-cross-entropy-with-logits
-# says: use the form with |x|
 
 # %% binary-cross-entropy-with-logits
 #| export

@@ -1,6 +1,5 @@
 """With logits means: sigmoid first, then the formula for probabilities."""
 # loses: test-binary-cross-entropy-with-logits
-# says: use the form with |x|
 
 # %% binary-cross-entropy-with-logits
 #| export

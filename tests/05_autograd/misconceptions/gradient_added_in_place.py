@@ -1,6 +1,5 @@
 """+= is the short way to write a = a + b."""
 # loses: test-accumulate, test-backward
-# says: wrote into an array that v holds too
 
 # %% accumulate
 #| export

@@ -1,6 +1,5 @@
 """A gradient is a value, so the newest one is the right one."""
 # loses: test-accumulate, test-backward, test-module-autograd
-# says: the second gradient replaced the first
 
 # %% accumulate
 #| export

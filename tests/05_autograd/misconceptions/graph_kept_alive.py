@@ -1,6 +1,5 @@
 """Nothing needs to be released: Python frees what nobody uses."""
 # loses: test-backward, test-module-autograd
-# says: release each node
 
 # %% backward
 #| export

@@ -1,6 +1,5 @@
 """Each row's gradient is p minus one-hot; the mean only concerns the loss itself."""
 # loses: test-rule-cross-entropy, test-module-autograd
-# says: divide by N
 
 # %% rule-cross-entropy
 #| export

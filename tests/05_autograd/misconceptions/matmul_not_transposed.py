@@ -1,6 +1,5 @@
 """The derivative of a @ b for a is b, as with numbers."""
 # loses: test-rules-matmul, test-module-autograd
-# says: G B^T has the shape of A
 
 # %% rules-matmul
 #| export

@@ -1,6 +1,5 @@
 """.T is the transpose, for batches as well."""
 # loses: test-rules-matmul
-# says: .T turns the batch axis too
 
 # %% rules-matmul
 #| export

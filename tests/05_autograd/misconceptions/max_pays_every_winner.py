@@ -1,6 +1,5 @@
 """Whoever reaches the maximum gets the whole gradient."""
 # loses: test-rules-reductions
-# says: winners share
 
 # %% rules-reductions
 #| export

@@ -1,6 +1,5 @@
 """A mean hands its gradient on like a sum."""
 # loses: test-rules-reductions, test-module-autograd
-# says: divide by the count
 
 # %% rules-reductions
 #| export

@@ -1,6 +1,5 @@
 """A derivative is (f(x + h) - f(x)) / h."""
 # loses: test-numerical-gradient, test-module-autograd
-# says: the one-sided difference gives 12.61
 
 # %% numerical-gradient
 #| export

@@ -1,6 +1,5 @@
 """A graph is walked by a function that calls itself."""
 # loses: test-topological-order
-# says: RecursionError
 
 # %% topological-order
 #| export

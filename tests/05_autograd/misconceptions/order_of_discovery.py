@@ -1,6 +1,5 @@
 """The order in which a search finds the nodes is an order to walk them in."""
 # loses: test-topological-order
-# says: sort by `order`
 
 # %% topological-order
 #| export

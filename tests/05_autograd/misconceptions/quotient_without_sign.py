@@ -1,6 +1,5 @@
 """A quotient is a product with 1/b, so both rules look like a product's."""
 # loses: test-rules-mul-div, test-module-autograd
-# says: sign, or b only once
 
 # %% rules-mul-div
 #| export

@@ -1,6 +1,5 @@
 """The slope of a sigmoid is computed from its value, so apply the sigmoid first."""
 # loses: test-rules-activations, test-module-autograd
-# says: do not apply it again
 
 # %% rules-activations
 #| export

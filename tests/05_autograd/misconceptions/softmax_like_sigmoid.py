@@ -1,6 +1,5 @@
 """Softmax is a sigmoid for several classes, so its slope is s (1 - s)."""
 # loses: test-rules-softmax, test-module-autograd
-# says: s stands outside the bracket
 
 # %% rules-softmax
 #| export

@@ -1,6 +1,5 @@
 """Summing over the stretched axes is enough; the shape takes care of itself."""
 # loses: test-unbroadcast, test-module-autograd
-# says: keepdims=True
 
 # %% unbroadcast
 #| export

@@ -1,6 +1,5 @@
 """Every stretched copy is the same number, so the gradient of one of them will do."""
 # loses: test-unbroadcast, test-module-autograd
-# says: sum over the missing axis
 
 # %% unbroadcast
 #| export

@@ -1,6 +1,5 @@
 """The gradient of a weight is x^T g, as in y = x W."""
 # loses: test-rules-linear, test-module-autograd
-# says: the shape must be (out, in)
 
 # %% rules-linear
 #| export

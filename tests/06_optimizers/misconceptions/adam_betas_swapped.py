@@ -1,6 +1,5 @@
 """The first beta belongs to the square, which stands in the formula's denominator."""
 # loses: test-adam
-# says: six steps of Adam
 
 # %% adam
 #| export

@@ -1,6 +1,5 @@
 """The corrected means are the better ones, so they are kept."""
 # loses: test-adam, test-module-optimizers
-# says: the state must stay uncorrected
 
 # %% adam
 #| export

@@ -1,6 +1,5 @@
 """update is called once per step, so I count my calls for the correction."""
 # loses: test-adam, test-module-optimizers
-# says: do not count yourself
 
 # %% adam
 #| export

@@ -1,6 +1,5 @@
 """eps prevents a division by zero, so it goes to v."""
 # loses: test-adam
-# says: bias correction missing
 
 # %% adam
 #| export

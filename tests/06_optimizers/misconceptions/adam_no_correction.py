@@ -1,6 +1,5 @@
 """The running means find their size by themselves; a correction is a refinement."""
 # loses: test-adam
-# says: bias correction missing
 
 # %% adam
 #| export

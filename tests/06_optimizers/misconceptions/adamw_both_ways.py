@@ -1,6 +1,5 @@
 """The weights shrink, and the gradient must know about it too."""
 # loses: test-adamw
-# says: leaves the gradient as it is
 
 # %% adamw
 #| export

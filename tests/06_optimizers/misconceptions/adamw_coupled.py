@@ -1,6 +1,5 @@
 """Decay is part of the loss, so weight_decay * p goes into the gradient."""
 # loses: test-adamw
-# says: shrinks p by the factor
 
 # %% adamw
 #| export

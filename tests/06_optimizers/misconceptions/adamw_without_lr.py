@@ -1,6 +1,5 @@
 """A weight decay of 0.1 takes a tenth off the weight."""
 # loses: test-adamw
-# says: 1 - lr * weight_decay
 
 # %% adamw
 #| export

@@ -1,6 +1,5 @@
 """A step returns its loss; the loss is a Tensor."""
 # loses: test-train-step, test-module-optimizers
-# says: return loss.item()
 
 # %% train-step
 def train_step(optimizer, function, *inputs):

@@ -1,6 +1,5 @@
 """The velocity can live in the gradient: g is an array like any other."""
 # loses: test-sgd
-# says: the gradient was changed
 
 # %% sgd
 #| export

@@ -1,6 +1,5 @@
 """Nesterov adds the velocity of the last step, before the new gradient goes into it."""
 # loses: test-momentum
-# says: with the new v
 
 # %% sgd
 #| export

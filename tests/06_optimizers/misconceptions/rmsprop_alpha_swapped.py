@@ -1,6 +1,5 @@
 """alpha is the weight of the new gradient."""
 # loses: test-rmsprop
-# says: alpha is the share of the old mean
 
 # %% rmsprop
 #| export

@@ -1,6 +1,5 @@
 """eps prevents a division by zero; whether it stands inside the root or outside is a matter of taste."""
 # loses: test-rmsprop
-# says: eps stands outside the root
 
 # %% rmsprop
 #| export

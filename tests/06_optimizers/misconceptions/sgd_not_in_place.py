@@ -1,6 +1,5 @@
 """p = p - lr * g gives the parameter its new value."""
 # loses: test-sgd, test-momentum, test-train-step, test-module-optimizers
-# says: in place
 
 # %% sgd
 #| export

@@ -1,6 +1,5 @@
 """The gradient says where to go, so I add it."""
 # loses: test-sgd, test-momentum, test-train-step, test-module-optimizers
-# says: move against the gradient
 
 # %% sgd
 #| export

@@ -1,6 +1,5 @@
 """A velocity is a running mean, so the new gradient counts with 1 - momentum."""
 # loses: test-momentum, test-module-optimizers
-# says: v = momentum * v + g
 
 # %% sgd
 #| export

@@ -1,6 +1,5 @@
 """The new velocity is momentum * velocity + g; assigning it to a variable keeps it."""
 # loses: test-momentum, test-module-optimizers
-# says: v = momentum * v + g is kept
 
 # %% sgd
 #| export

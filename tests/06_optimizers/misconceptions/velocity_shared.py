@@ -1,6 +1,5 @@
 """One optimizer has one velocity, which I keep on the optimizer itself."""
 # loses: test-momentum, test-module-optimizers
-# says: one velocity is shared
 
 # %% sgd
 #| export

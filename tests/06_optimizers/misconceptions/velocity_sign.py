@@ -1,6 +1,5 @@
 """The velocity points downhill, so it collects -g; then I subtract it as plain SGD does."""
 # loses: test-momentum, test-module-optimizers
-# says: p -= lr * v
 
 # %% sgd
 #| export

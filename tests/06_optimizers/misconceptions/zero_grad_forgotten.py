@@ -1,6 +1,5 @@
 """backward() computes new gradients, so the old ones need no cleaning."""
 # loses: test-train-step, test-module-optimizers
-# says: old gradients are still there
 
 # %% train-step
 def train_step(optimizer, function, *inputs):

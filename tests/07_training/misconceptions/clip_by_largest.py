@@ -1,6 +1,5 @@
 """The norm of a gradient is its largest element."""
 # loses: test-clip-grad-norm
-# says: the length of all gradients together
 
 # %% clip-grad-norm
 #| export

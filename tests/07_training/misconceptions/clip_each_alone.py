@@ -1,6 +1,5 @@
 """Every gradient that is too long is clipped by its own length."""
 # loses: test-clip-grad-norm
-# says: one factor
 
 # %% clip-grad-norm
 #| export

@@ -1,6 +1,5 @@
 """An infinite gradient is the very case for clipping: it becomes 0."""
 # loses: test-clip-grad-norm
-# says: refuse before any gradient is changed
 
 # %% clip-grad-norm
 #| export

@@ -1,6 +1,5 @@
 """The gradient gets the length max_norm."""
 # loses: test-clip-grad-norm
-# says: do not stretch it
 
 # %% clip-grad-norm
 #| export

@@ -1,6 +1,5 @@
 """eta_min is added to the wave, so that the rate never falls below it."""
 # loses: test-cosine-lr
-# says: spans base_lr - eta_min
 
 # %% cosine-lr
 #| export

@@ -1,6 +1,5 @@
 """A cosine runs over 2 pi, so the schedule does too."""
 # loses: test-cosine-lr
-# says: half a wave
 
 # %% cosine-lr
 #| export

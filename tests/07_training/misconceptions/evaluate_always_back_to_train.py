@@ -1,6 +1,5 @@
 """After an evaluation, training goes on."""
 # loses: test-evaluate
-# says: that was there before
 
 # %% evaluate
 #| export

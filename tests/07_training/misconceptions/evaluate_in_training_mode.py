@@ -1,6 +1,5 @@
 """Whether dropout is on hardly matters for a mean."""
 # loses: test-evaluate
-# says: switches dropout off
 
 # %% evaluate
 #| export

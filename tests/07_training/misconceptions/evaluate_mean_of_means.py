@@ -1,6 +1,5 @@
 """The mean loss is the mean of the batches' mean losses."""
 # loses: test-evaluate
-# says: weigh each batch by its length
 
 # %% evaluate
 #| export

@@ -1,6 +1,5 @@
 """Without backward() a graph costs nothing."""
 # loses: test-evaluate
-# says: no_grad
 
 # %% evaluate
 #| export

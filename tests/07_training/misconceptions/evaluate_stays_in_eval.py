@@ -1,6 +1,5 @@
 """After eval() the model is evaluated; whoever trains it calls train()."""
 # loses: test-evaluate
-# says: bring the mode back
 
 # %% evaluate
 #| export

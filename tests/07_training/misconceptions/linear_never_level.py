@@ -1,6 +1,5 @@
 """The line goes on: a warm-up that has been reached cannot be overshot."""
 # loses: test-linear-lr
-# says: and stays
 
 # %% linear-lr
 #| export

@@ -1,6 +1,5 @@
 """A warm-up ends at the full rate, so end_factor is 1."""
 # loses: test-linear-lr
-# says: end_factor is ignored
 
 # %% linear-lr
 #| export

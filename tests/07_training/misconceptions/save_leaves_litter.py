@@ -1,6 +1,5 @@
 """The rename moves the temporary file away, so there is nothing to clean up."""
 # loses: test-save-checkpoint
-# says: the temporary file stays behind
 
 # %% save-checkpoint
 #| export

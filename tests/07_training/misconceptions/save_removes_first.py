@@ -1,6 +1,5 @@
 """Replacing a file means to remove the old one and to rename the new one."""
 # loses: test-save-checkpoint
-# says: the old file was overwritten
 
 # %% save-checkpoint
 #| export

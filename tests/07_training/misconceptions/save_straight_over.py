@@ -1,6 +1,5 @@
 """A file is written with open and write; Python closes it properly."""
 # loses: test-save-checkpoint
-# says: the old file was overwritten
 
 # %% save-checkpoint
 #| export

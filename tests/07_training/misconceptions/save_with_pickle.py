@@ -1,6 +1,5 @@
 """np.savez saves whatever it is given."""
 # loses: test-save-checkpoint, test-module-training
-# says: np.savez would pickle
 
 # %% save-checkpoint
 #| export

@@ -1,6 +1,5 @@
 """gamma says by how much the rate falls in a step."""
 # loses: test-step-lr
-# says: step // step_size
 
 # %% step-lr
 #| export

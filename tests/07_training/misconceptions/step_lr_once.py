@@ -1,6 +1,5 @@
 """After step_size steps the rate is base_lr * gamma."""
 # loses: test-step-lr
-# says: step // step_size
 
 # %% step-lr
 #| export

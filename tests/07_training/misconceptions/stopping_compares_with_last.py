@@ -1,6 +1,5 @@
 """An epoch is better when its loss is below that of the epoch before."""
 # loses: test-early-stopping
-# says: compare with the best, not with the last
 
 # %% early-stopping
 #| export

@@ -1,6 +1,5 @@
 """It is no improvement if the loss is at or above the best; everything else is one."""
 # loses: test-early-stopping
-# says: nan must not count
 
 # %% early-stopping
 #| export

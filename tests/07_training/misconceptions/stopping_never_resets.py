@@ -1,6 +1,5 @@
 """patience is the number of bad epochs that a run may have."""
 # loses: test-early-stopping
-# says: an improvement sets
 
 # %% early-stopping
 #| export

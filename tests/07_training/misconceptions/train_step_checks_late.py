@@ -1,6 +1,5 @@
 """Look at the loss when the step is done, then stop."""
 # loses: test-train-step
-# says: before backward and step
 
 # %% train-step
 #| export

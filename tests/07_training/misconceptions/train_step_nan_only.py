@@ -1,6 +1,5 @@
 """A bad loss is nan, which is the only number that differs from itself."""
 # loses: test-train-step
-# says: look at the loss before
 
 # %% train-step
 #| export

@@ -1,6 +1,5 @@
 """backward() makes new gradients; the optimizer has used the old ones up."""
 # loses: test-train-step, test-module-training
-# says: zero_grad, loss, backward, step
 
 # %% train-step
 #| export

@@ -1,6 +1,5 @@
 """A batch is a stretch of neighbouring rows."""
 # loses: test-tensor-dataset, test-module-dataloader
-# says: in the order of the indices
 
 # %% tensor-dataset
 #| export

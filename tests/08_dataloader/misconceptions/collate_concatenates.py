@@ -1,6 +1,5 @@
 """To put arrays together, concatenate them."""
 # loses: test-collate
-# says: stack makes a new first axis
 
 # %% collate
 #| export

@@ -1,6 +1,5 @@
 """A batch is a list of samples."""
 # loses: test-collate
-# says: one entry per field, not per sample
 
 # %% collate
 #| export

@@ -1,6 +1,5 @@
 """Everything in a batch is a Tensor."""
 # loses: test-collate
-# says: labels are integers
 
 # %% collate
 #| export

@@ -1,6 +1,5 @@
 """One random place for the whole batch is random enough."""
 # loses: test-crop-each
-# says: all images get the first one's place
 
 # %% crop-each
 #| export

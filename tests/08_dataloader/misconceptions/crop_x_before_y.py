@@ -1,6 +1,5 @@
 """Positions are (x, y), so columns come before rows."""
 # loses: test-crop-each
-# says: rows and columns are swapped
 
 # %% crop-each
 #| export

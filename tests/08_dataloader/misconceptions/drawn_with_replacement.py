@@ -1,6 +1,5 @@
 """Random batches are random row numbers."""
 # loses: test-batch-indices, test-epoch-batches
-# says: draw without replacement
 
 # %% batch-indices
 #| export

@@ -1,6 +1,5 @@
 """drop_last drops the last batch."""
 # loses: test-batch-indices
-# says: a full last batch is no remainder
 
 # %% batch-indices
 #| export

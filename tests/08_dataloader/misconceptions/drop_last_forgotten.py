@@ -1,6 +1,5 @@
 """The last batch matters little."""
 # loses: test-epoch-batches
-# says: drop_last is not passed on
 
 # %% epoch-batches
 #| export

@@ -1,6 +1,5 @@
 """An IDX file holds bytes."""
 # loses: test-parse-idx
-# says: wider than a byte
 
 # %% parse-idx
 #| export

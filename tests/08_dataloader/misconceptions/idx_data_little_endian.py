@@ -1,6 +1,5 @@
 """Only the header is big-endian; the numbers are as NumPy expects them."""
 # loses: test-parse-idx
-# says: the numbers are big-endian too
 
 # %% parse-idx
 #| export

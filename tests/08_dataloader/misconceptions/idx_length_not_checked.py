@@ -1,6 +1,5 @@
 """A file is as long as its header says."""
 # loses: test-parse-idx
-# says: check the first bytes and the length
 
 # %% parse-idx
 #| export

@@ -1,6 +1,5 @@
 """The bytes of a number lie in the order of my processor."""
 # loses: test-parse-idx
-# says: sizes are big-endian
 
 # %% parse-idx
 #| export

@@ -1,6 +1,5 @@
 """An index beyond the end should give the last sample rather than crash."""
 # loses: test-tensor-dataset
-# says: 'clip' hides a mistake
 
 # %% tensor-dataset
 #| export

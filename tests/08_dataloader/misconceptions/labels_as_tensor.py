@@ -1,6 +1,5 @@
 """Everything in a batch is a Tensor, and a Tensor holds float32."""
 # loses: test-tensor-dataset, test-module-dataloader
-# says: integers stay integers
 
 # %% tensor-dataset
 #| export

@@ -1,6 +1,5 @@
 """Shuffling concerns the inputs; the labels are in the right order already."""
 # loses: test-tensor-dataset, test-module-dataloader
-# says: must be taken with the same indices
 
 # %% tensor-dataset
 #| export

@@ -1,6 +1,5 @@
 """Batches are all of one size, so what does not fill one is left out."""
 # loses: test-batch-indices, test-epoch-batches, test-module-dataloader
-# says: the last and smaller batch is kept
 
 # %% batch-indices
 #| export

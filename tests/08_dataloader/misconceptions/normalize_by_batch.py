@@ -1,6 +1,5 @@
 """To normalise a batch, subtract its mean and divide by its spread."""
 # loses: test-normalize
-# says: nothing is measured on the batch
 
 # %% normalize
 #| export

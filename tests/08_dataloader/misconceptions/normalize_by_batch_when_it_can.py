@@ -1,6 +1,5 @@
 """The given constants are for single images; a batch has its own, better ones."""
 # loses: test-normalize
-# says: not statistics of this batch
 
 # %% normalize
 #| export

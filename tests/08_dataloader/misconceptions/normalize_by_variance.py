@@ -1,6 +1,5 @@
 """Dividing by the spread means dividing by the variance."""
 # loses: test-normalize
-# says: not by its square
 
 # %% normalize
 #| export

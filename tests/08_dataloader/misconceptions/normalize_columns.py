@@ -1,6 +1,5 @@
 """Broadcasting will find the channels."""
 # loses: test-normalize
-# says: it meets the columns
 
 # %% normalize
 #| export

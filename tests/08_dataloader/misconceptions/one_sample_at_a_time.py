@@ -1,6 +1,5 @@
 """A batch is collected sample by sample, so there is nothing else to call."""
 # loses: test-epoch-batches
-# says: gathers whole batches
 
 # %% epoch-batches
 #| export

@@ -1,6 +1,5 @@
 """np.random shuffles; a seed is only for those who want one."""
 # loses: test-batch-indices, test-epoch-batches, test-module-dataloader
-# says: must come from default_rng(seed) alone
 
 # %% batch-indices
 #| export

@@ -1,6 +1,5 @@
 """After resuming, the batches are numbered from 0 again."""
 # loses: test-epoch-batches
-# says: each keeps its number
 
 # %% epoch-batches
 #| export

@@ -1,6 +1,5 @@
 """A resumed epoch begins at its first batch."""
 # loses: test-epoch-batches, test-module-dataloader
-# says: `start` batches are to be skipped
 
 # %% epoch-batches
 #| export

@@ -1,6 +1,5 @@
 """For a reproducible run the order is shuffled once, with a fixed seed."""
 # loses: test-batch-indices, test-epoch-batches
-# says: the order is the same every epoch
 
 # %% batch-indices
 #| export

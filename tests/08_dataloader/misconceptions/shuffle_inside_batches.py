@@ -1,6 +1,5 @@
 """Each batch is shuffled: that is what shuffle means."""
 # loses: test-batch-indices
-# says: shuffle the epoch, then cut
 
 # %% batch-indices
 #| export

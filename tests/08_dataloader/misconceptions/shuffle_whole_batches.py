@@ -1,6 +1,5 @@
 """It is enough to take the batches in random order."""
 # loses: test-batch-indices
-# says: whole batches are shuffled
 
 # %% batch-indices
 #| export

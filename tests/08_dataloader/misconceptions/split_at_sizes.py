@@ -1,6 +1,5 @@
 """np.split cuts at the sizes."""
 # loses: test-random-split
-# says: np.cumsum
 
 # %% random-split
 #| export

@@ -1,6 +1,5 @@
 """Each part is a random draw from the data set."""
 # loses: test-random-split
-# says: draw without replacement
 
 # %% random-split
 #| export

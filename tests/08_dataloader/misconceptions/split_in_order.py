@@ -1,6 +1,5 @@
 """The first rows are for training, the last for testing."""
 # loses: test-random-split, test-module-dataloader
-# says: the split is always the same
 
 # %% random-split
 #| export

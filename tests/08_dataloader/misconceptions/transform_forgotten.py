@@ -1,6 +1,5 @@
 """The data set has done the transforms already."""
 # loses: test-epoch-batches
-# says: the transform is not called
 
 # %% epoch-batches
 #| export

@@ -1,6 +1,5 @@
 """Inputs and labels are shuffled, each of them."""
 # loses: test-epoch-batches, test-module-dataloader
-# says: inputs and labels must come from the same indices
 
 # %% epoch-batches
 #| export

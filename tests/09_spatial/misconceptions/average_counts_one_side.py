@@ -1,6 +1,5 @@
 """A 2 x 2 mean divides by 2."""
 # loses: test-avg-pool, test-module-spatial
-# says: divide the sum by the number of places
 
 # %% avg-pool
 #| export

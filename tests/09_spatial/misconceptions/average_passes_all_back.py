@@ -1,6 +1,5 @@
 """Everybody under the window gets the whole gradient."""
 # loses: test-avg-pool, test-module-spatial
-# says: each of the 6 places gets g / 6
 
 # %% avg-pool
 #| export

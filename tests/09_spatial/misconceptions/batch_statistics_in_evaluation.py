@@ -1,6 +1,5 @@
 """Batch norm always normalises with the batch that it sees."""
 # loses: test-batch-norm-forward, test-module-spatial
-# says: use the mean and var given
 
 # %% batch-norm-forward
 #| export

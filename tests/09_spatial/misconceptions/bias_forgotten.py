@@ -1,6 +1,5 @@
 """A bias makes no difference."""
 # loses: test-conv2d-forward, test-module-spatial
-# says: the bias for each kernel
 
 # %% conv2d-forward
 #| export

@@ -1,6 +1,5 @@
 """Each product gets the bias."""
 # loses: test-conv2d-loops, test-module-spatial
-# says: the bias is added once per output
 
 # %% conv2d-loops
 def conv2d_loops(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, stride: int = 1, padding: int = 0) -> np.ndarray:

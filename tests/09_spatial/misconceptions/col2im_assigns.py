@@ -1,6 +1,5 @@
 """Each window puts its gradient where the pixel is."""
 # loses: test-col2im, test-module-spatial
-# says: add, do not assign
 
 # %% col2im
 #| export

@@ -1,6 +1,5 @@
 """A dilated kernel reaches over dilation * kernel pixels."""
 # loses: test-output-size
-# says: the reach is dilation * (kernel - 1) + 1
 
 # %% output-size
 #| export

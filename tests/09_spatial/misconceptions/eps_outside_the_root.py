@@ -1,6 +1,5 @@
 """eps is added to the standard deviation."""
 # loses: test-batch-norm-forward
-# says: eps stands under the root
 
 # %% batch-norm-forward
 #| export

@@ -1,6 +1,5 @@
 """All images fit into one block."""
 # loses: test-conv2d-forward
-# says: every block of columns.blocks
 
 # %% conv2d-forward
 #| export

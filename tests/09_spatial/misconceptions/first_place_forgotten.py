@@ -1,6 +1,5 @@
 """The number of windows is the number of moves."""
 # loses: test-output-size, test-conv2d-forward, test-module-spatial
-# says: the first place counts too
 
 # %% output-size
 #| export

@@ -1,6 +1,5 @@
 """The gradient of the weight is a mean over the batch."""
 # loses: test-batch-norm-backward, test-module-spatial
-# says: sums over the row, not means
 
 # %% batch-norm-backward
 #| export

@@ -1,6 +1,5 @@
 """A convolution turns the kernel around, as in mathematics."""
 # loses: test-conv2d-loops, test-module-spatial
-# says: turned around
 
 # %% conv2d-loops
 def conv2d_loops(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, stride: int = 1, padding: int = 0) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Of two equal pixels it does not matter which one wins."""
 # loses: test-max-pool-forward
-# says: of the two fives the first wins
 
 # %% max-pool-forward
 #| export

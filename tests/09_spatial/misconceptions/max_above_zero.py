@@ -1,6 +1,5 @@
 """A maximum starts from 0."""
 # loses: test-max-pool-forward
-# says: start from the first pixel, not from 0
 
 # %% max-pool-forward
 #| export

@@ -1,6 +1,5 @@
 """The mean and the variance of the batch are constants."""
 # loses: test-batch-norm-backward, test-module-spatial
-# says: subtract the mean of g
 
 # %% batch-norm-backward
 #| export

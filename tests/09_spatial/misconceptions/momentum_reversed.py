@@ -1,6 +1,5 @@
 """Momentum is the share of the old value."""
 # loses: test-running-statistics, test-module-spatial
-# says: momentum is the share of the new value
 
 # %% running-statistics
 #| export

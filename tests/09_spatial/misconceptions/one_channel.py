@@ -1,6 +1,5 @@
 """A kernel looks at the channel of its own number."""
 # loses: test-conv2d-loops, test-module-spatial
-# says: sum over all channels
 
 # %% conv2d-loops
 def conv2d_loops(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, stride: int = 1, padding: int = 0) -> np.ndarray:

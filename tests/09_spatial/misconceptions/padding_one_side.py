@@ -1,6 +1,5 @@
 """Padding of 2 makes the image 2 pixels larger."""
 # loses: test-output-size, test-module-spatial
-# says: padding is added at both ends
 
 # %% output-size
 #| export

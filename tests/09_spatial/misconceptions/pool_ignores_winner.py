@@ -1,6 +1,5 @@
 """The first pixel of each window stands for all."""
 # loses: test-max-pool-backward, test-module-spatial
-# says: first + offsets[winner]
 
 # %% max-pool-backward
 #| export

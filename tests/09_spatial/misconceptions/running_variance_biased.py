@@ -1,6 +1,5 @@
 """The running variance is the mean of the batches' variances."""
 # loses: test-running-statistics, test-module-spatial
-# says: the unbiased variance
 
 # %% running-statistics
 #| export

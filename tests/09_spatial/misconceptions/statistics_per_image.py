@@ -1,6 +1,5 @@
 """Batch norm normalises over the batch axis: axis 0."""
 # loses: test-batch-norm-forward, test-module-spatial
-# says: a channel is a row: axis=1
 
 # %% batch-norm-forward
 #| export

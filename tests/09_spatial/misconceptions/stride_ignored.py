@@ -1,6 +1,5 @@
 """Every pixel gets a window, whatever the stride."""
 # loses: test-output-size, test-conv2d-forward, test-module-spatial
-# says: divide the moves by the stride
 
 # %% output-size
 #| export

@@ -1,6 +1,5 @@
 """`.T` transposes each matrix of a stack."""
 # loses: test-product-gradients, test-module-spatial
-# says: G X^T has the shape of the kernels
 
 # %% product-gradients
 #| export

@@ -1,6 +1,5 @@
 """The stride makes the output smaller; the windows still begin one pixel after another."""
 # loses: test-conv2d-loops, test-module-spatial
-# says: begins at pixel (2h, 2w)
 
 # %% conv2d-loops
 def conv2d_loops(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, stride: int = 1, padding: int = 0) -> np.ndarray:

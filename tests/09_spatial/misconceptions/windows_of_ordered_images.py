@@ -1,6 +1,5 @@
 """Every array lies in memory in the order of its axes."""
 # loses: test-windows
-# says: use x.strides
 
 # %% windows
 #| export

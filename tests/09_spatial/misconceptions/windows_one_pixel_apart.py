@@ -1,6 +1,5 @@
 """Neighbouring windows are neighbours in memory."""
 # loses: test-windows, test-conv2d-forward, test-col2im, test-max-pool-forward, test-avg-pool, test-module-spatial
-# says: the next window begins `stride` pixels on
 
 # %% windows
 #| export

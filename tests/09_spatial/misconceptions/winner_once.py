@@ -1,6 +1,5 @@
 """A pixel wins at most one window."""
 # loses: test-max-pool-backward, test-module-spatial
-# says: np.add.at
 
 # %% max-pool-backward
 #| export

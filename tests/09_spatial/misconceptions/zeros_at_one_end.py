@@ -1,6 +1,5 @@
 """Padding goes above and to the left."""
 # loses: test-conv2d-loops, test-module-spatial
-# says: zeros go around the image
 
 # %% conv2d-loops
 def conv2d_loops(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, stride: int = 1, padding: int = 0) -> np.ndarray:
