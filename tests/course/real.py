@@ -10,11 +10,11 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader.apps import NbGraderAPI
 
 from tito.course import Course
-from tito.engine.skeleton import Skeleton, defined_names, load_skeleton
+from tito.engine.skeleton import Skeleton, load_skeleton
 from tito.grading.gradebook import open_gradebook
+from tito.grading.settings import nbgrader_config
 from tito.grading.stack import build_stack
 from tito.registry import MODULES, Module
-from tito.release.notebooks import nbgrader_config
 from tito.sources.build import build
 
 REPOSITORY = Course(Path(__file__).parents[2])
@@ -117,8 +117,3 @@ def is_answer(cell: NotebookNode) -> bool:
 def is_test(cell: NotebookNode) -> bool:
     """Whether the cell is a test that earns points."""
     return cell.cell_type == "code" and bool(cell.metadata.get("nbgrader", {}).get("grade"))
-
-
-def is_measurement(cell: NotebookNode) -> bool:
-    """Whether the cell is a measurement: it earns no points, and its output differs from run to run."""
-    return cell.cell_type == "code" and any(name.startswith("analyze_") for name in defined_names(cell.source))

@@ -12,8 +12,9 @@ from tito.course import Course
 from tito.engine.runner import Limits
 from tito.errors import CourseError
 from tito.grading.grade import grade_module, require_submissions
-from tito.grading.gradebook import Score, open_gradebook, read_scores
+from tito.grading.gradebook import open_gradebook
 from tito.grading.report import csv_text, grade_rows
+from tito.grading.scores import Score, read_scores
 from tito.release.notebooks import release_modules
 
 NOISE = "#| export\nimport sys\ndef shift(x, by):\n    print('noise', file=sys.stderr)\n    return np.asarray(x) + by\n"
@@ -103,7 +104,7 @@ def test_status_and_points(student, graded, rows):
 
 @pytest.mark.parametrize(("student", "says"), [("not-json", "not valid JSON"), ("big", "100.0 MB")])
 def test_unreadable_has_a_reason_and_no_score(student, says, rows):
-    assert (rows[student].status, rows[student].score, rows[student].max_score) == ("unreadable", None, None)
+    assert (rows[student].status, rows[student].score, rows[student].points) == ("unreadable", None, "-")
     assert says in rows[student].notes[0]
 
 
@@ -121,10 +122,10 @@ def test_notes_reach_the_report(rows):
 
 def test_csv(graded, rows):
     lines = csv_text(grade_rows(graded, [TENSOR_MODULE])).splitlines()
-    assert lines[0] == "student,module,status,score,max_score,needs_manual,notes"
-    assert "solved,01_tensor,graded,10,15,yes," in lines
-    assert "absent,01_tensor,missing,,,no," in lines
-    assert "blank,01_tensor,graded,0,15,no," in lines
+    assert lines[0] == "student,module,status,score,max_score,waits,late_days,penalty,notes"
+    assert "solved,01_tensor,graded,10,10,5,0,0," in lines
+    assert "absent,01_tensor,missing,,,,,," in lines
+    assert "blank,01_tensor,graded,0,15,0,0,0," in lines
 
 
 def test_autograded_notebooks_hold_the_full_tests(graded):
@@ -146,7 +147,7 @@ def test_later_modules_use_the_reference_of_the_earlier(course):
     hand_in(course, "ann", answered(course, {"relu": relu}, ACTIVATIONS_MODULE), ACTIVATIONS_MODULE)
     (entry,) = grade_module(course, ACTIVATIONS_MODULE)
     assert entry.status == "graded"
-    assert read_scores(course)["ann", "02_activations"] == Score(5, 5, False)
+    assert read_scores(course)["ann", "02_activations"] == Score(5, 5)
 
 
 def test_a_module_cannot_import_its_own_answer(course):
@@ -160,7 +161,7 @@ def test_same_scores_as_nbgrader(course):
     """Stock `nbgrader autograde` and `tito grade` agree on honest submissions."""
     from nbgrader.apps import NbGraderAPI
 
-    from tito.release.notebooks import nbgrader_config
+    from tito.grading.settings import nbgrader_config
 
     honest = ("solved", "half", "blank")
     for student in honest:

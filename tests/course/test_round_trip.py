@@ -1,23 +1,24 @@
 """For every module: the solution gets full points, a blank notebook none, each misconception loses what it should.
 
 Everything passes the normaliser and is scored by nbgrader. The solution and the blank notebook take the whole way of
-`tito grade`, measurements and gradebook included. The many variants share a warm process (`warm.py`) and leave the
-measurements out, which earn no points: some tenths of a second each instead of two to five seconds.
+`tito grade`, gradebook included. The many variants share a warm process (`warm.py`): some tenths of a second each. Like
+grading, they leave the measurements out, which earn no points and run once on their own.
 """
 
 import pytest
 from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import determine_grade
-from real import REPOSITORY, is_answer, is_measurement, is_test, read
+from real import REPOSITORY, is_answer, is_test, read
 
+from tito.engine.measurements import measurements
 from tito.engine.normalise import normalise
 from tito.engine.reading import parse_submission
 from tito.engine.runner import Limits
 from tito.grading.feedback import HIDDEN_LINE, public_notebook
 from tito.grading.grade import grade_module
 from tito.grading.gradebook import open_gradebook
+from tito.grading.settings import nbgrader_config
 from tito.registry import MODULES
-from tito.release.notebooks import nbgrader_config
 from tito.sources.variants import alternatives, misconceptions, read_variant, variant_paths
 
 LONGEST_MESSAGE = 12  # lines
@@ -42,9 +43,8 @@ def run(real_course, runner):
         real = real_course[module]
         submission = parse_submission(real.answered(real.solution | replaced))
         notebook = normalise(submission, real.skeleton).notebook
-        for cell in notebook.cells:
-            if is_measurement(cell):
-                cell.source = ""
+        for index in measurements(notebook):
+            notebook.cells[index].source = ""
         return runner.run(notebook, real.stack, Limits()).notebook
 
     return run
@@ -85,6 +85,18 @@ def test_solution_gets_full_points_and_blank_none(module, real_course):
     assert {points for points, _, _ in grades(real.course, module, "blank").values()} == {0}
     possible = [possible for _, possible, _ in grades(real.course, module, "solved").values()]
     assert sum(possible) == module.points
+
+
+@every_module
+def test_measurements_run(module, real_course, runner):
+    """Grading leaves them out; students do not."""
+    real = real_course[module]
+    left_out = measurements(read(real.source))
+    notebook = runner.run(read(real.source), real.stack, Limits()).notebook
+    cells = [notebook.cells[index] for index in sorted(left_out)]
+    assert cells
+    assert [message(cell) for cell in cells] == [""] * len(cells)
+    assert all(cell.outputs for cell in cells)
 
 
 @every("misconceptions")

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from tito.engine.runner import Limits, SubprocessRunner
+from tito.engine.runner import Limits, Reason, SubprocessRunner
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_outputs_are_those_of_a_kernel(run):
     )
     assert values(execution) == ["4", "stdout:out\n|stderr:err\n", "ZeroDivisionError", "", "1", ""]
     assert [c.execution_count for c in execution.notebook.cells] == [1, 2, 3, 4, 5, 6]
-    assert (execution.status, execution.remarks) == ("graded", ())
+    assert execution.stops == ()
 
 
 def test_cells_run_as_main_with_the_given_stack(run):
@@ -90,7 +90,7 @@ def test_infinite_loop(run):
     start = time.monotonic()
     execution = run("x = 1", "while True:\n    pass", "x + 1", cell_seconds=1.5)
     assert values(execution) == ["", "Stopped", "2"]
-    assert execution.status == "timed out"
+    assert execution.stops[0].reason is Reason.CELL_TIME
     assert execution.remarks == (
         "Cell number 2 was stopped: one cell may take 1.5 seconds; the other cells were still run.",
     )
@@ -107,14 +107,14 @@ def test_total_time_is_bounded(run):
     execution = run(*["import time; time.sleep(60)"] * 5, cell_seconds=1, total_seconds=2.5)
     assert time.monotonic() - start < 8
     assert values(execution) == ["Stopped"] * 5
-    assert execution.status == "timed out"
+    assert execution.stops[-1].reason is Reason.TOTAL_TIME
     assert execution.remarks[-1].endswith("the cells after it were not run.")
 
 
 def test_os_exit_costs_only_the_cells_that_call_it(run):
     execution = run("import os\ndef f():\n    os._exit(0)", "f()", "1", "f()", "2")
     assert values(execution) == ["", "Stopped", "1", "Stopped", "2"]
-    assert execution.status == "crashed"
+    assert [(stop.cell, stop.reason) for stop in execution.stops] == [(1, Reason.ENDED), (3, Reason.ENDED)]
 
 
 def test_restarts_are_bounded(run):
@@ -131,7 +131,7 @@ def test_a_crash_of_the_interpreter(run):
 def test_60_gigabytes(run):
     execution = run("import numpy as np", "np.ones(60 << 30, dtype='u1')", "b'x' * (60 << 30)", "7")
     assert values(execution) in (["", "MemoryError", "MemoryError", "7"], ["", "_ArrayMemoryError", "MemoryError", "7"])
-    assert execution.status == "graded"
+    assert execution.stops == ()
 
 
 def test_a_gigabyte_of_output(run):
@@ -157,7 +157,7 @@ def test_input_has_no_one_to_answer(run):
 def test_exit_does_not_end_the_notebook(run):
     execution = run("import sys; sys.exit(0)", "exit()", "quit", "4")
     assert values(execution)[3] == "4"
-    assert execution.status == "graded"
+    assert execution.stops == ()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX")

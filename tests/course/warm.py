@@ -18,17 +18,15 @@ from nbformat.notebooknode import NotebookNode, from_dict
 if TYPE_CHECKING:
     from tito.engine.runner import Execution, Limits
 
-ROOT = Path(__file__).parents[2]
-
 
 class WarmRunner:
     """Has the same interface as `SubprocessRunner`; use it as a context manager."""
 
     def __enter__(self) -> "WarmRunner":
-        from tito.engine import runner  # not above: the process that forks must leave `tito` to each notebook's stack
+        from tito.engine import process  # not above: the process that forks must leave `tito` to each notebook's stack
 
         settings = {
-            "PYTHONPATH": os.pathsep.join(map(str, (runner.WORKER.parent, ROOT))),
+            "PYTHONPATH": str(process.WORKER.parent),
             "PYTHONHASHSEED": "0",
             "OPENBLAS_NUM_THREADS": "1",
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
@@ -77,7 +75,7 @@ class WarmRunner:
                     cell.execution_count = message["count"]
         if message["ended"]:
             raise RuntimeError(f"cell {notebook.cells[started].id} ended the process (status {message['ended']})")
-        return Execution(notebook, "graded", ())
+        return Execution(notebook)
 
 
 def serve() -> None:

@@ -40,8 +40,8 @@ def grade(
         raise CourseError(f"There is no submission{whose} to grade.", "Run 'tito collect INBOX' first.")
     entries = _run(course, work, student, jobs)
     for entry in sorted(entries, key=lambda e: (e.module, e.student)):
-        out().print(f"{entry.module:<16} {entry.student:<24} {entry.status}", markup=False)
-        for note in entry.notes:
+        out().print(f"{entry.module:<16} {entry.student:<24} {entry.shown_status}", markup=False)
+        for note in entry.shown_notes:
             out().print(f"    {note}", markup=False)
     out().print("Next: tito report, tito feedback")
 

@@ -18,7 +18,8 @@ def report(
     modules: ModuleNames = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Also write the table to this file.")] = None,
 ) -> None:
-    """Show status and points of every student, with what was put right; no grade is shown as -, never as 0."""
+    """Show status and points of every student of the course; what has no grade is shown as -, never as 0."""
+    from rich.markup import escape
     from rich.table import Table
 
     from tito.console import out
@@ -27,6 +28,7 @@ def report(
     from tito.grading.collect.listing import left_over
     from tito.grading.grade import submitted_students
     from tito.grading.report import csv_text, grade_rows
+    from tito.grading.storage import storage
 
     course = find_course()
     chosen = chosen_modules(modules)
@@ -35,10 +37,10 @@ def report(
     rows = grade_rows(course, chosen)
     if not rows:
         raise CourseError("Nobody has handed in anything yet.", "Run 'tito collect INBOX' first.")
-    table = Table("student", "module", "status", "points", "of", "by hand", box=None, pad_edge=False)
+    table = Table("student", "module", "status", "points", "days late", "penalty", box=None, pad_edge=False)
     for row in rows:
-        numbers = ["-" if value is None else f"{value:g}" for value in (row.score, row.max_score)]
-        table.add_row(row.student, row.module, row.status, *numbers, "waits" if row.needs_manual else "")
+        late = [number if number != "0" else "" for number in row.numbers[-2:]]
+        table.add_row(escape(row.student), row.module, row.status, row.points, *late)
     out().print(table)
     for row in rows:
         for note in row.notes:
@@ -48,5 +50,6 @@ def report(
     for entry in waiting:
         out().print(f"    {entry.label}: {entry.reason}", markup=False)
     if csv:
-        write_atomic(csv, csv_text(rows))
+        with storage(str(csv)):
+            write_atomic(csv, csv_text(rows))
         out().print(f"wrote {csv}", markup=False)

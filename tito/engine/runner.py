@@ -5,21 +5,23 @@ and output. It protects from accidents, not from malice.
 """
 
 import json
-import os
 import queue
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
+import nbformat
 from nbformat.notebooknode import NotebookNode, from_dict
+from nbformat.v4 import new_notebook
 
-WORKER = Path(__file__).with_name("worker.py")
+from tito.engine import process
+from tito.engine.measurements import measurements
+
+EMPTY_CELL = {"cell_type": "code", "id": "any", "metadata": {}, "source": ""}
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Limits:
     cell_seconds:  wall time of one cell.
     total_seconds: wall time of the whole notebook, restarts included.
     memory_bytes:  address space of the process (not enforced by macOS and Windows).
+    file_bytes:    size of a file that it writes (not enforced by Windows).
     output_chars:  printed text kept of one cell.
     restarts:      how often the notebook is run again after a cell that had to be killed.
     """
@@ -36,29 +39,52 @@ class Limits:
     cell_seconds: float = 30
     total_seconds: float = 150
     memory_bytes: int = 4 << 30
+    file_bytes: int = 64 << 20
     output_chars: int = 50_000
     restarts: int = 5
 
 
-@dataclass(frozen=True)
-class Execution:
-    """A notebook after its run.
+class Reason(Enum):
+    """Why a cell did not come to its end; the value says it in words that follow the cell's name."""
 
-    notebook: with outputs.
-    status:   "graded", "timed out" or "crashed".
-    remarks:  which cells were stopped and why, one sentence each.
+    CELL_TIME = "was stopped: one cell may take {limits.cell_seconds:g} seconds"
+    TOTAL_TIME = "was stopped: all cells together may take {limits.total_seconds:g} seconds"
+    ENDED = "ended the Python process"
+    GARBLED = "wrote into the grader's own pipe"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A cell that did not come to its end.
+
+    cell:    its position in the notebook.
+    reason:  which limit it ran into.
+    remark:  the same in one sentence for the student.
     """
 
+    cell: int
+    reason: Reason
+    remark: str
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A notebook after its run: with outputs, and with the cells that had to be stopped, in order."""
+
     notebook: NotebookNode
-    status: str
-    remarks: tuple[str, ...]
+    stops: tuple[Stop, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Which cells were stopped and why, one sentence each."""
+        return tuple(stop.remark for stop in self.stops)
 
 
 class Runner(Protocol):
     """Anything that can run a notebook."""
 
     def run(self, notebook: NotebookNode, stack: Path, limits: Limits) -> Execution:
-        """Run every code cell; `stack` is the folder from which the cells import `tinytorch` and `tito`."""
+        """Run the code cells; `stack` is the folder from which the cells import `tinytorch` and `tito`."""
         ...
 
 
@@ -73,31 +99,30 @@ class SubprocessRunner:
         self.scratch = scratch
 
     def run(self, notebook: NotebookNode, stack: Path, limits: Limits) -> Execution:
-        """Run every code cell of `notebook` (changed in place: its outputs are filled in).
+        """Run the code cells of `notebook` but its measurements (changed in place: outputs are filled in).
 
         A cell that exceeds its time or ends the process is given an error, and the notebook runs again in a fresh
         process without it, so that the other cells still count.
         """
         end = time.monotonic() + limits.total_seconds
         stopped: set[int] = set()
-        status, remarks = "graded", []
-        for _ in range(limits.restarts + 1):
+        stops: list[Stop] = []
+        for left in reversed(range(limits.restarts + 1)):
             with tempfile.TemporaryDirectory(prefix="tito-", dir=self.scratch, ignore_cleanup_errors=True) as folder:
                 attempt = _Attempt(notebook, stack, limits, Path(folder), end)
                 attempt.run(stopped)
             if attempt.failed is None:
                 break
             index, reason = attempt.failed
-            if status == "graded" or "seconds" in reason:
-                status = "timed out" if "seconds" in reason else "crashed"
-            remarks.append(f"Cell {_label(notebook, index)} {reason}; the other cells were still run.")
+            words = reason.value.format(limits=limits)
+            last = not left or time.monotonic() >= end
+            rest = "the cells after it were not run" if last else "the other cells were still run"
+            stops.append(Stop(index, reason, f"Cell {_label(notebook, index)} {words}; {rest}."))
             stopped.add(index)
-            _mark_failed(notebook, index, reason, attempt.finished | stopped)
-            if time.monotonic() >= end:
+            _mark_failed(notebook, index, words, attempt.finished | stopped)
+            if last:
                 break
-        if attempt.failed is not None:
-            remarks[-1] = remarks[-1].replace("the other cells were still run", "the cells after it were not run")
-        return Execution(notebook, status, tuple(remarks))
+        return Execution(notebook, tuple(stops))
 
 
 class _Attempt:
@@ -106,18 +131,12 @@ class _Attempt:
     def __init__(self, notebook: NotebookNode, stack: Path, limits: Limits, folder: Path, end: float) -> None:
         self.notebook, self.limits, self.end = notebook, limits, end
         self.finished: set[int] = set()
-        self.failed: tuple[int, str] | None = None
-        self._current = _code_cells(notebook)[0] if _code_cells(notebook) else 0
+        self.failed: tuple[int, Reason] | None = None
+        self._cells = _code_cells(notebook)
+        self._current = self._cells[0] if self._cells else 0
+        self._deadline = 0.0
         self._answers: queue.Queue[bytes] = queue.Queue(maxsize=4)
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-B", str(WORKER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            env=_environment(stack, folder),
-            start_new_session=True,
-        )
+        self._process = process.start(stack, folder)
 
     def run(self, stopped: set[int]) -> None:
         """Send the cells, take their outputs, and leave no process behind."""
@@ -127,22 +146,22 @@ class _Attempt:
             self._send(self._job(stopped))
             self._follow()
         finally:
-            _kill(self._process)
-            while reader.is_alive():  # it may wait for room in the queue
+            process.end(self._process)
+            patience = time.monotonic() + process.PATIENCE
+            while reader.is_alive() and time.monotonic() < patience:  # it may wait for room in the queue
                 self._drain()
                 reader.join(0.05)
-            for pipe in (self._process.stdin, self._process.stdout):
-                if pipe:
-                    _close(pipe)
+            if self._process.stdout and not reader.is_alive():  # a pipe that somebody holds is left to them
+                self._process.stdout.close()
 
     def _job(self, stopped: set[int]) -> bytes:
-        sources = {i: self.notebook.cells[i].source for i in _code_cells(self.notebook) if i not in stopped}
+        sources = {i: self.notebook.cells[i].source for i in self._cells if i not in stopped}
         self.finished |= stopped
         job = {
             "cells": [{"index": index, "source": source} for index, source in sources.items()],
             "memory": self.limits.memory_bytes,
             "cpu": int(self.limits.total_seconds) + 5,
-            "file": 64 << 20,
+            "file": self.limits.file_bytes,
             "output": self.limits.output_chars,
         }
         return json.dumps(job).encode() + b"\n"
@@ -151,7 +170,7 @@ class _Attempt:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(data)
-            self._process.stdin.flush()  # stays open: its end tells the worker that we are gone
+            self._process.stdin.flush()  # stays open: its end tells the other side that we are gone
         except (BrokenPipeError, OSError):
             return  # it died at once; `_follow` sees the end of its output
 
@@ -173,42 +192,63 @@ class _Attempt:
 
     def _follow(self) -> None:
         """Take answers until the last cell is done, a limit is reached or the process is gone."""
-        deadline = min(self.end, time.monotonic() + self.limits.cell_seconds + 30)  # starting Python counts here
+        self._allow(self.limits.cell_seconds + 30)  # starting Python counts here
         while True:
             try:
-                line = self._answers.get(timeout=max(0.0, deadline - time.monotonic()))
+                line = self._answers.get(timeout=max(0.0, self._deadline - time.monotonic()))
             except queue.Empty:
-                whole = deadline == self.end
-                seconds = self.limits.total_seconds if whole else self.limits.cell_seconds
-                kind = "all cells together" if whole else "one cell"
-                self.failed = (self._current, f"was stopped: {kind} may take {seconds:g} seconds")
+                reason = Reason.TOTAL_TIME if self._deadline == self.end else Reason.CELL_TIME
+                self.failed = (self._current, reason)
                 return
-            message = _message(line)
-            if message is None:
-                left = set(_code_cells(self.notebook)) - self.finished
-                self.failed = (self._current, "ended the Python process") if left else None
+            if not line:
+                left = set(self._cells) - self.finished
+                self.failed = (self._current, Reason.ENDED) if left else None
                 return
-            if "start" in message:
-                self._current = message["start"]
-                deadline = min(self.end, time.monotonic() + self.limits.cell_seconds)
-            elif "done" in message:
-                cell = self.notebook.cells[message["done"]]
-                cell.outputs = [from_dict(output) for output in message["outputs"]]
-                cell.execution_count = message["count"]
-                self.finished.add(message["done"])
+            try:
+                self._take(_message(line))
+            except (ValueError, TypeError, RecursionError, nbformat.ValidationError):
+                self.failed = (self._current, Reason.GARBLED)
+                return
+
+    def _allow(self, seconds: float) -> None:
+        self._deadline = min(self.end, time.monotonic() + seconds)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        """Note what the worker says.
+
+        Raises:
+            ValueError, TypeError, nbformat.ValidationError: the worker never says such a thing; student code does.
+        """
+        match message:
+            case {"ready": True}:
+                return
+            case {"start": int(index)} if index in self._cells:
+                self._current = index
+                self._allow(self.limits.cell_seconds)
+            case {"done": int(index), "count": int(count), "outputs": list(outputs)} if index == self._current:
+                ran = from_dict({"execution_count": count, "outputs": outputs})
+                nbformat.validate(new_notebook(cells=[NotebookNode(EMPTY_CELL | ran)]))
+                self.notebook.cells[index].update(ran)
+                self.finished.add(index)
+            case _:
+                raise ValueError(f"no message of the worker: {str(message)[:80]}")
 
 
-def _message(line: bytes) -> dict[str, Any] | None:
-    """The worker's answer, or None when it is gone or does not speak the protocol."""
-    try:
-        message = json.loads(line)
-    except ValueError:
-        return None
-    return message if isinstance(message, dict) else None
+def _message(line: bytes) -> Any:
+    """What a line says.
+
+    Raises:
+        ValueError: not JSON, or something that no file can hold (a lone surrogate, a number that is none).
+    """
+    message = json.loads(line)
+    json.dumps(message, ensure_ascii=False, allow_nan=False).encode()
+    return message
 
 
 def _code_cells(notebook: NotebookNode) -> list[int]:
-    return [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
+    """Positions of the cells to run."""
+    code = (i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip())
+    return sorted(set(code) - measurements(notebook))
 
 
 def _label(notebook: NotebookNode, index: int) -> str:
@@ -216,51 +256,9 @@ def _label(notebook: NotebookNode, index: int) -> str:
     return f"'{managed['grade_id']}'" if managed.get("grade_id") else f"number {index + 1}"
 
 
-def _mark_failed(notebook: NotebookNode, index: int, reason: str, finished: set[int]) -> None:
+def _mark_failed(notebook: NotebookNode, index: int, words: str, finished: set[int]) -> None:
     """Give the stopped cell its error, and the cells after it one that holds until another attempt runs them."""
     for later in {index, *_code_cells(notebook)} - (finished - {index}):
-        text = f"This cell {reason}." if later == index else "This cell was not run: earlier ones used up the limits."
+        text = f"This cell {words}." if later == index else "This cell was not run: earlier ones used up the limits."
         error = {"output_type": "error", "ename": "Stopped", "evalue": text, "traceback": [text]}
         notebook.cells[later].outputs = [from_dict(error)]
-
-
-def _environment(stack: Path, folder: Path) -> dict[str, str]:
-    """Nothing of the user's own settings; the environment's programs first; one thread; figures without a screen."""
-    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    kept = {name: os.environ[name] for name in ("SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT") if name in os.environ}
-    own = dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "IPYTHONDIR", "MPLCONFIGDIR"), str(folder))
-    jupyter = {f"JUPYTER_{kind}_DIR": str(folder) for kind in ("CONFIG", "DATA", "RUNTIME")}
-    return {
-        **kept,
-        **own,
-        **jupyter,
-        "PATH": programs,
-        "PYTHONPATH": str(stack),
-        "PYTHONNOUSERSITE": "1",
-        "PYTHONHASHSEED": "0",
-        "PYTHONUTF8": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "NBGRADER_EXECUTION": "autograde",
-        "LANG": "C.UTF-8",
-    }
-
-
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End the process and everything that it started in its group."""
-    try:
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    except (ProcessLookupError, PermissionError):
-        process.kill()
-    process.wait()
-
-
-def _close(pipe: Any) -> None:
-    try:
-        pipe.close()
-    except BrokenPipeError:
-        return  # unsent data of a process that is gone

@@ -22,10 +22,11 @@ from traitlets import Type
 from traitlets.config import Config
 
 CUT = "\n... output cut here ...\n"
+MOST_OUTPUTS = 500  # of one cell
 
 
 class Outputs:
-    """The outputs of the running cell, never more than `limit` characters of them."""
+    """The outputs of the running cell, never more than `limit` characters of text and 20 times as many of pictures."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -35,7 +36,7 @@ class Outputs:
         """Begin the `count`-th cell."""
         self.count = count
         self.entries: list[dict[str, Any]] = []
-        self.left = self.limit
+        self.left, self.left_for_pictures = self.limit, 20 * self.limit
 
     def stream(self, name: str, text: str) -> None:
         """Add printed text, cut where the cell has used up its share."""
@@ -48,25 +49,46 @@ class Outputs:
         if last.get("output_type") == "stream" and last["name"] == name:
             last["parts"].append(text)
         else:
-            self.entries.append({"output_type": "stream", "name": name, "parts": [text]})
+            self._add({"output_type": "stream", "name": name, "parts": [text]})
 
     def data(self, kind: str, data: dict[str, Any], metadata: Any) -> None:
-        """Add a displayed value; a picture or text that is too large is replaced by a note."""
-        kept = {}
-        for mime, value in data.items():
-            text = value if isinstance(value, str) else json.dumps(value, default=str)
-            limit = 20 * self.limit if mime.startswith("image/") else self.left
-            kept[mime] = value if len(text) <= limit else f"(output of {len(text)} characters left out)"
-            self.left -= 0 if mime.startswith("image/") else min(len(text), 200 if kept[mime] != value else len(text))
-        entry = {"output_type": kind, "data": kept, "metadata": metadata if isinstance(metadata, dict) else {}}
-        self.entries.append(entry | ({"execution_count": self.count} if kind == "execute_result" else {}))
+        """Add a displayed value; a picture or text that is too large is replaced by a note.
+
+        Raises:
+            TypeError, ValueError, RecursionError: the value is none that a notebook can hold.
+        """
+        kept = {mime: self._fitting(mime, value) for mime, value in data.items()}
+        facts = (
+            metadata if isinstance(metadata, dict) and len(json.dumps(metadata, allow_nan=False)) <= self.limit else {}
+        )
+        entry = {"output_type": kind, "data": kept, "metadata": facts}
+        self._add(entry | ({"execution_count": self.count} if kind == "execute_result" else {}))
+
+    def _fitting(self, mime: str, value: Any) -> Any:
+        """The value if there is room for it, else a note."""
+        is_json = mime.endswith("json")
+        size = len(json.dumps(value, allow_nan=False) if is_json else str(value))
+        picture = mime.startswith("image/")
+        if size > (self.left_for_pictures if picture else self.left):
+            return f"(output of {size} characters left out)"
+        if picture:
+            self.left_for_pictures -= size
+        else:
+            self.left -= size
+        return value if is_json else str(value)
+
+    def _add(self, entry: dict[str, Any]) -> None:
+        if len(self.entries) < MOST_OUTPUTS:
+            self.entries.append(entry)
+        elif len(self.entries) == MOST_OUTPUTS:
+            self.entries.append({"output_type": "stream", "name": "stdout", "parts": [CUT]})
 
     def error(self, name: str, value: str, traceback: list[str]) -> None:
         """Add an exception."""
         lines = "\n".join(traceback)
         lines = lines if len(lines) <= self.limit else lines[: self.limit // 2] + CUT + lines[-self.limit // 2 :]
-        entry = {"output_type": "error", "ename": name, "evalue": value[:4000], "traceback": lines.split("\n")}
-        self.entries.append(entry)
+        entry = {"output_type": "error", "ename": name[:200], "evalue": value[:4000], "traceback": lines.split("\n")}
+        self._add(entry)
 
     def collected(self) -> list[dict[str, Any]]:
         """The outputs as nbformat writes them."""
@@ -137,13 +159,26 @@ class Shell(InteractiveShell):
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         lines = stb if isinstance(stb, list) else [str(stb)]
-        self.outputs.error(etype.__name__, str(evalue), lines)
+        self.outputs.error(_name(evalue), _text(evalue), lines)
 
     def enable_gui(self, gui: Any = None) -> None:
         """No window system here."""
 
     def ask_exit(self) -> None:
         """`exit` in a cell means nothing: the other cells still run."""
+
+
+def _name(error: BaseException) -> str:
+    """An exception's class, whatever its metaclass says."""
+    return str(type.__dict__["__name__"].__get__(type(error)))
+
+
+def _text(error: BaseException) -> str:
+    """An exception's message, if its class gives one."""
+    try:
+        return str(error)
+    except BaseException:  # noqa: BLE001  (a student's `__str__` may raise anything, `SystemExit` too)
+        return "(its message cannot be shown)"
 
 
 def no_input(prompt: object = "") -> NoReturn:
@@ -178,11 +213,22 @@ def make_shell(outputs: Outputs) -> Any:
     return shell
 
 
+def _run(shell: Any, source: str, outputs: Outputs) -> BaseException | None:
+    """Run one cell; return what it raised, if it raised anything."""
+    try:
+        with _redirected(outputs):
+            result = shell.run_cell(source, store_history=True)
+    except BaseException as error:  # noqa: BLE001  (IPython itself fails on what the cell left behind)
+        return error
+    failure: BaseException | None = result.error_before_exec or result.error_in_exec
+    return failure
+
+
 def run_cells(job: dict[str, Any], answers: BinaryIO) -> None:
     """Run the job's cells in order and send, for each, that it starts and then its outputs."""
 
     def send(message: dict[str, Any]) -> None:
-        answers.write(json.dumps(message, default=str).encode() + b"\n")
+        answers.write(json.dumps(message, ensure_ascii=False).encode(errors="replace") + b"\n")
         answers.flush()
 
     outputs = Outputs(job["output"])
@@ -191,8 +237,9 @@ def run_cells(job: dict[str, Any], answers: BinaryIO) -> None:
     for count, cell in enumerate(job["cells"], start=1):
         send({"start": cell["index"]})
         outputs.start(count)
-        with _redirected(outputs):
-            shell.run_cell(cell["source"], store_history=True)
+        failure = _run(shell, cell["source"], outputs)
+        if failure is not None and not any(entry["output_type"] == "error" for entry in outputs.entries):
+            outputs.error(_name(failure), text := _text(failure), [text])
         send({"done": cell["index"], "count": count, "outputs": outputs.collected()})
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import bleach
 import nbformat
 import nbgrader
+import nh3
 from jinja2 import pass_context
 from nbconvert.exporters import HTMLExporter
 from nbformat.notebooknode import NotebookNode
@@ -17,63 +17,100 @@ from nbformat.v4 import new_markdown_cell
 from nbgrader.preprocessors import GetGrades
 
 from tito.course import Course
+from tito.engine.skeleton import load_skeleton
+from tito.errors import CourseError
 from tito.files import write_atomic
-from tito.grading.gradebook import gradebook_url
-from tito.grading.journal import Entry, read_journal
+from tito.grading.gradebook import gradebook_storage, gradebook_url, open_gradebook
+from tito.grading.journal import Entry, read_journal, read_notebook
+from tito.grading.scores import Score, read_scores
+from tito.grading.storage import storage
 from tito.registry import Module
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 SCRIPTS = re.compile(r"<script\b.*?</script\s*>", flags=re.DOTALL | re.IGNORECASE)
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 TAGS = {
-    *bleach.ALLOWED_TAGS, *("br", "dd", "del", "details", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr"),
-    *("img", "p", "pre", "s", "span", "sub", "summary", "sup", "table", "tbody", "td", "th", "thead", "tr"),
-}  # fmt: skip
-ATTRIBUTES = {
-    **bleach.ALLOWED_ATTRIBUTES,
-    "a": lambda _, name, value: name == "href" and value[:4] == "http",
-    "img": ["src", "alt", "title"],
-    "*": ["class", "id"],
+    *("a", "abbr", "b", "blockquote", "br", "code", "dd", "del", "details", "div", "dl", "dt", "em", "h1", "h2", "h3"),
+    *("h4", "h5", "h6", "hr", "i", "img", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "summary", "sup"),
+    *("table", "tbody", "td", "th", "thead", "tr", "ul"),
 }
+ATTRIBUTES = {"*": {"class", "id"}, "a": {"href"}, "abbr": {"title"}, "img": {"src", "alt", "title"}}
+SCHEMES = {"http", "https", "data"}  # data: for pictures only
 HIDDEN_LINE = "(a line of a hidden test)"
 SHORTEST_SECRET = 8  # characters; shorter lines such as "else:" tell nothing
 
 
 def write_feedback(course: Course, module: Module, student: str | None = None) -> Iterator[Path]:
-    """Write `feedback/STUDENT/NN_name/name.html` for everyone graded, or for one student; yields each path."""
-    entries = [entry for entry in read_journal(course.state) if entry.module == module.folder]
+    """Write `feedback/STUDENT/NN_name/name.html` for everyone graded, or for one student; yields each path.
+
+    Raises:
+        CourseError: the module's notebooks are missing or have changed since grading, or a file cannot be used.
+    """
+    entries = [e for e in read_journal(course.state) if e.module == module.folder and student in (None, e.student)]
     if not entries:
         return
-    released = nbformat.read(course.released(module), as_version=4)
-    full = nbformat.read(course.built(module), as_version=4)
+    skeleton = load_skeleton(course.released(module), course.built(module))
+    scores = read_scores(course)
+    full, released = (nbformat.read(place(module), as_version=4) for place in (course.built, course.released))
     for entry in entries:
-        if student not in (None, entry.student):
-            continue
         path = course.feedback_page(entry.student, module)
-        write_atomic(path, _page(course, module, entry, full, released))
+        if entry.shown_status.has_points:
+            graded = nbformat.reads(read_notebook(course.state, entry), as_version=4)
+            if [_grade_id(cell) for cell in graded.cells] != [slot.grade_id for slot in skeleton.slots]:
+                cure = f"Run 'tito grade {module.number:02d}' first."
+                raise CourseError(f"Module {module.folder} has changed since '{entry.student}' was graded.", cure)
+            page = _page(course, module, entry, public_notebook(graded, full, released), scores)
+        else:
+            page = _page_without_points(module, entry)
+        with storage(f"{course.feedback.name}/"):
+            write_atomic(path, page)
         yield path
 
 
-def _page(course: Course, module: Module, entry: Entry, full: NotebookNode, released: NotebookNode) -> str:
-    if not entry.notebook:
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in entry.notes)
-        head = f'<meta charset="utf-8"/><title>{module.name}</title>'
-        return (
-            f"<!DOCTYPE html>\n<html><head>{head}</head><body><h4>{module.name}: not graded</h4>{notes}</body></html>\n"
-        )
-    notebook = public_notebook(nbformat.reads(entry.notebook, as_version=4), full, released)
-    lines = [f"Status: {entry.status}.", *entry.notes]
-    names = {"notebook": module.name, "assignment": module.folder, "student": entry.student}
+def _page_without_points(module: Module, entry: Entry) -> str:
+    notes = "".join(f"<p>{html.escape(note)}</p>" for note in entry.shown_notes)
+    head = f'<meta charset="utf-8"/><title>{module.name}</title>'
+    title = f"<h4>{module.name}: {entry.shown_status}</h4>"
+    return f"<!DOCTYPE html>\n<html><head>{head}</head><body>{title}{notes}</body></html>\n"
+
+
+def _page(
+    course: Course, module: Module, entry: Entry, notebook: NotebookNode, scores: dict[tuple[str, str], Score]
+) -> str:
+    names: dict[str, Any] = {"notebook": module.name, "assignment": module.folder, "student": entry.student}
     resources = {"nbgrader": names | {"db_url": gradebook_url(course)}}
-    GetGrades().preprocess(notebook, resources)
-    for cell in notebook.cells:
-        managed = cell.metadata.get("nbgrader", {})
-        if managed.get("comment"):
-            managed["comment"] = html.escape(managed["comment"])
+    waiting = _fill_in_grades(course, module, entry, notebook, resources)
+    score = scores[entry.student, module.folder]
+    resources["nbgrader"] |= {"score": score.score, "max_score": score.max_score}
+    lines = [f"Status: {entry.status}.", *entry.notes]
+    if waiting:
+        lines.append(f"{score.waits:g} more points wait for a person, who reads: {', '.join(waiting)}.")
     notebook.cells.insert(0, new_markdown_cell("\n".join(f"- {html.escape(line)}" for line in lines)))
     page, _ = _exporter().from_notebook_node(notebook, resources=resources)
     quiet = SCRIPTS.sub("", page)
     return quiet.replace("<head>", f'<head>\n<meta http-equiv="Content-Security-Policy" content="{POLICY}"/>', 1)
+
+
+def _fill_in_grades(
+    course: Course, module: Module, entry: Entry, notebook: NotebookNode, resources: dict[str, Any]
+) -> list[str]:
+    """Put points and comments into the cells; returns the cells that wait for a person."""
+    with gradebook_storage(course):
+        GetGrades().preprocess(notebook, resources)
+    with open_gradebook(course) as gradebook:
+        stored = gradebook.find_submission_notebook(module.name, module.folder, entry.student)
+        waiting = {grade.name for grade in stored.grades if grade.needs_manual_grade}
+    for cell in notebook.cells:
+        managed = cell.metadata.get("nbgrader", {})
+        if managed.get("comment"):
+            managed["comment"] = html.escape(managed["comment"])
+        if managed.get("grade_id") in waiting:
+            managed["score"] = "waits"
+    return [_grade_id(cell) for cell in notebook.cells if _grade_id(cell) in waiting]
+
+
+def _grade_id(cell: NotebookNode) -> str:
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
 
 
 class _QuietExporter(HTMLExporter):
@@ -82,7 +119,22 @@ class _QuietExporter(HTMLExporter):
     @pass_context
     def markdown2html(self, context: Any, source: str) -> str:
         rendered = super().markdown2html(context, source)
-        return str(bleach.clean(rendered, tags=TAGS, attributes=ATTRIBUTES, protocols=["http", "https", "data"]))
+        return nh3.clean(
+            rendered, tags=TAGS, attributes=ATTRIBUTES, attribute_filter=_web_links_only, url_schemes=SCHEMES
+        )
+
+
+def _web_links_only(tag: str, attribute: str, value: str) -> str | None:
+    return None if (tag, attribute) == ("a", "href") and not value.startswith("http") else value
+
+
+def _points(value: object) -> float | str:
+    """nbgrader's template turns every score into a number; a word stays a word."""
+    return value if isinstance(value, str) else float(str(value or 0))
+
+
+def _rounded(value: float | str, digits: int = 0) -> float | str:
+    return value if isinstance(value, str) else round(value, digits)
 
 
 def _exporter() -> HTMLExporter:
@@ -93,6 +145,7 @@ def _exporter() -> HTMLExporter:
         extra_template_basedirs=[str(formgrader / "templates")],
         extra_template_paths=[str(styles)],
         sanitize_html=True,
+        filters={"float": _points, "round": _rounded},
     )
 
 

@@ -1,10 +1,11 @@
 """Grade the submissions of one module: read, normalise, run, record, and never twice."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
@@ -16,25 +17,33 @@ from tito.engine.reading import Unreadable, parse_submission, read_bytes
 from tito.engine.runner import Limits, Runner, SubprocessRunner
 from tito.engine.skeleton import Skeleton, load_skeleton
 from tito.errors import CourseError
-from tito.grading.gradebook import check_assignment, record, recorded_students
+from tito.grading.gradebook import check_assignment, record, recorded_students, timestamp, update_penalties
 from tito.grading.journal import Entry, Journal
 from tito.grading.stack import build_stack, stack_digest
+from tito.grading.status import Status, status_of
+from tito.grading.storage import storage
 from tito.registry import Module
 
 GRADER = Path(engine.__file__).parent  # what a result depends on
+Result = tuple[Entry, str]  # with the executed notebook as JSON text, "" when nothing was run
 
 
 def submitted_students(course: Course, module: Module) -> list[str]:
     """Return the students who handed in the module, sorted."""
     found = course.submitted.glob(course.submission("*", module).relative_to(course.submitted).as_posix())
-    return sorted(path.parent.parent.name for path in found)
+    return sorted(_name(path.parent.parent) for path in found)
 
 
 def all_students(course: Course) -> list[str]:
     """Return everyone who handed in anything, sorted."""
     if not course.submitted.is_dir():
         return []
-    return sorted(f.name for f in course.submitted.iterdir() if f.is_dir() and not f.name.startswith("."))
+    return sorted(_name(f) for f in course.submitted.iterdir() if f.is_dir() and not f.name.startswith("."))
+
+
+def _name(folder: Path) -> str:
+    """A folder's name as text that can be stored and printed; one that is none cannot be read either."""
+    return os.fsencode(folder.name).decode(errors="backslashreplace")
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,7 @@ def grade_module(
         CourseError: nothing to grade, not released, changed since the release, or another process is grading.
     """
     students = require_submissions(course, module, student)
-    with Journal(course.state) as journal:  # from here on nobody else grades in this course
+    with storage(course.state.name), Journal(course.state) as journal:  # from here on nobody else grades here
         runner = SubprocessRunner(scratch_folder(course))
         plan = make_plan(course, module, runner, limits or Limits())
         yield from grade_students(plan, journal, students, jobs)
@@ -99,69 +108,127 @@ def grade_students(plan: Plan, journal: Journal, students: Sequence[str], jobs: 
     """Grade submissions, `jobs` at a time, and yield each as it is done.
 
     Only the caller's thread writes to the journal and the gradebook. A submission whose result is known is not run
-    again. When one fails for a reason that is ours, the others are still graded, and then the error is raised.
+    again, and one is read only when its turn has come. Whatever one does costs it alone; when the machine refuses
+    (a full disk, a locked gradebook), what can be done for the others is done, and then the error is raised.
     """
-    recorded = recorded_students(plan.course, plan.module)
-    errors: list[BaseException] = []
-    waiting: list[tuple[str, bytes]] = []
-    for student in students:
-        try:
-            data = read_bytes(plan.course.submission(student, plan.module))
-        except Unreadable as reason:
-            yield _finish(plan, journal, _unreadable(plan, student, str(reason)))
-            continue
-        entry = journal.find(plan.module.folder, student)
-        if entry is None or entry.key != plan.key(data):
-            waiting.append((student, data))
-        elif entry.recorded and (student in recorded or not entry.notebook):
-            yield entry
-        else:
-            yield _finish(plan, journal, entry)
-    pool = ThreadPoolExecutor(max_workers=max(1, jobs))
+    recorder = Recorder(plan, journal)
+    running: set[Future[Result]] = set()
+    pool = ThreadPoolExecutor(max_workers=jobs)
     try:
-        futures: list[Future[Entry]] = [pool.submit(_run, plan, student, data) for student, data in waiting]
-        for future in as_completed(futures):
-            if error := future.exception():
-                errors.append(error)
+        for student in students:
+            data = _read(plan, student)
+            if isinstance(data, Entry):
+                yield recorder.store(data, "")
+            elif known := recorder.known(student, plan.key(data)):
+                yield known
             else:
-                yield _finish(plan, journal, future.result())
+                running.add(pool.submit(_grade, plan, student, data))
+            if len(running) > jobs:
+                yield from _finished(running, recorder)
+        while running:
+            yield from _finished(running, recorder)
     finally:
         pool.shutdown(cancel_futures=True)
-    if errors:
-        raise errors[0]
+    if recorder.trouble:
+        raise recorder.trouble
+    update_penalties(plan.course, plan.module)
 
 
-def _run(plan: Plan, student: str, data: bytes) -> Entry:
+class Recorder:
+    """Stores results: journal first, gradebook second, mark third; a kill in between is finished by the next run.
+
+    `trouble` is the first refusal of the machine. After it nothing more goes to the gradebook, only to the journal.
+    """
+
+    def __init__(self, plan: Plan, journal: Journal) -> None:
+        self.plan, self.journal = plan, journal
+        self.trouble: Exception | None = None
+        self._recorded = recorded_students(plan.course, plan.module)
+
+    def known(self, student: str, key: str) -> Entry | None:
+        """Return the entry of a submission that need not run, recorded now if it was not."""
+        entry = self.journal.find(self.plan.module.folder, student)
+        if entry is None or entry.key != key:
+            return None
+        course, module = self.plan.course, self.plan.module
+        same_time = timestamp(course.submission(student, module)) == timestamp(course.graded(student, module))
+        complete = student in self._recorded and same_time
+        if entry.recorded and (complete or not entry.status.has_points):
+            return entry
+        return self._record(entry, self.journal.notebook(entry))
+
+    def store(self, entry: Entry, notebook: str) -> Entry:
+        """Store a fresh result; `notebook` is "" when nothing was run."""
+        self.journal.put(entry, notebook)
+        return self._record(entry, notebook)
+
+    def _record(self, entry: Entry, notebook: str) -> Entry:
+        if self.trouble:
+            return entry
+        try:
+            if entry.status.has_points:
+                record(self.plan.course, self.plan.module, entry.student, nbformat.reads(notebook, as_version=4))
+            entry = replace(entry, recorded=True, trouble="")
+        except (CourseError, OSError) as error:
+            self.trouble = error
+            return entry
+        except Exception as error:  # noqa: BLE001  (nbgrader refuses what this submission brought)
+            entry = replace(entry, recorded=False, trouble=f"The gradebook could not take it: {_words(error)}.")
+        self.journal.mark(entry)
+        return entry
+
+
+def _finished(running: set[Future[Result]], recorder: Recorder) -> Iterator[Entry]:
+    """Wait for a run, and store what is done; its notebook is not kept."""
+    done, _ = wait(running, return_when=FIRST_COMPLETED)
+    for future in done:
+        running.remove(future)
+        error = future.exception()
+        if error is None:
+            yield recorder.store(*future.result())
+        elif isinstance(error, CourseError | OSError):
+            recorder.trouble = recorder.trouble or error
+        else:
+            raise error
+
+
+def _read(plan: Plan, student: str) -> bytes | Entry:
+    """The submitted file, or the entry that says why there is none."""
+    try:
+        return read_bytes(plan.course.submission(student, plan.module))
+    except Unreadable as reason:
+        return _unreadable(plan, student, str(reason))
+
+
+def _grade(plan: Plan, student: str, data: bytes) -> Result:
     """Normalise and run one submission; touches no shared state."""
     try:
-        submission = parse_submission(data)
+        return _run(plan, student, data)
     except Unreadable as reason:
-        return _unreadable(plan, student, str(reason), data)
-    normal = normalise(submission, plan.skeleton)
+        return _unreadable(plan, student, str(reason), data), ""
+    except (CourseError, OSError):
+        raise  # the machine's fault, not the submission's
+    except Exception as error:  # noqa: BLE001  (a mistake of ours that one submission has found)
+        note = f"tito failed on this submission ({_words(error)}). This is a bug of tito: please report it."
+        return Entry(plan.module.folder, student, "", Status.FAILED, (note,)), ""  # no key: the next run tries again
+
+
+def _run(plan: Plan, student: str, data: bytes) -> Result:
+    normal = normalise(parse_submission(data), plan.skeleton)
     execution = plan.runner.run(normal.notebook, plan.stack, plan.limits)
-    status = execution.status
-    if status == "graded" and normal.repairs:
-        status = "repaired"
+    status = status_of(execution, repaired=bool(normal.repairs))
     notes = (*normal.repairs, *execution.remarks, *normal.remarks)
-    return Entry(
-        plan.module.folder, student, plan.key(data), status, notes, nbformat.writes(execution.notebook), recorded=False
-    )
+    entry = Entry(plan.module.folder, student, plan.key(data), status, notes)
+    return entry, nbformat.writes(execution.notebook)
 
 
 def _unreadable(plan: Plan, student: str, reason: str, data: bytes = b"") -> Entry:
     note = f"The submission could not be read: {reason}. Please hand it in again."
-    return Entry(
-        plan.module.folder, student, plan.key(data or note.encode()), "unreadable", (note,), "", recorded=False
-    )
+    return Entry(plan.module.folder, student, plan.key(data or note.encode()), Status.UNREADABLE, (note,))
 
 
-def _finish(plan: Plan, journal: Journal, entry: Entry) -> Entry:
-    """Journal first, gradebook second, mark third: a kill in between is finished by the next run."""
-    journal.put(entry)
-    if entry.notebook:
-        record(plan.course, plan.module, entry.student, nbformat.reads(entry.notebook, as_version=4))
-    journal.mark_recorded(entry)
-    return entry
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
 
 
 def require_submissions(course: Course, module: Module, student: str | None = None) -> list[str]:

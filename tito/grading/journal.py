@@ -2,16 +2,21 @@
 
 A submission's executed notebook is committed here first, then written to the gradebook, then marked as recorded. A kill
 before the first commit leaves nothing; a kill after it leaves work that the next run finishes without running any code.
+Notebooks are read one by one: a class of them does not fit into memory.
 """
 
 import json
 import sqlite3
 import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from tito.errors import CourseError
+from tito.grading.status import Status
+from tito.grading.storage import storage
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS submission (
@@ -22,48 +27,65 @@ CREATE TABLE IF NOT EXISTS submission (
     notes TEXT NOT NULL,
     notebook BLOB NOT NULL,
     recorded INTEGER NOT NULL,
+    trouble TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (module, student)
 )
 """
+COLUMNS = "module, student, key, status, notes, recorded, trouble"
+INSTEAD = "Move it away: the next 'tito grade' runs every submission again; points given by hand stay in the gradebook."
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One graded submission.
+    """One graded submission; its executed notebook stays in the journal.
 
     module, student: whose it is; `module` is the folder name.
     key:      hash of everything that the result depends on.
-    status:   "graded", "repaired", "timed out", "crashed" or "unreadable".
+    status:   how grading went.
     notes:    repairs and remarks, one sentence each.
-    notebook: the executed notebook as JSON text, "" when unreadable.
     recorded: whether the gradebook has it.
+    trouble:  why the gradebook could not take it, "" when nothing is known against it.
     """
 
     module: str
     student: str
     key: str
-    status: str
+    status: Status
     notes: tuple[str, ...]
-    notebook: str
-    recorded: bool
+    recorded: bool = False
+    trouble: str = ""
+
+    @property
+    def shown_status(self) -> Status:
+        """What the report says."""
+        return self.status if self.recorded or not self.status.has_points else Status.NOT_RECORDED
+
+    @property
+    def shown_notes(self) -> tuple[str, ...]:
+        """All that there is to say."""
+        return (*self.notes, self.trouble) if self.trouble else self.notes
 
 
 class Journal:
     """The table of graded submissions; only one process may grade at a time.
 
     Raises:
-        CourseError: another process is grading in this course.
+        CourseError: another process is grading in this course, or the journal cannot be used.
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = sqlite3.connect(folder / "grading.lock", timeout=0, isolation_level=None)
-        try:
-            self._lock.execute("BEGIN EXCLUSIVE")  # the system frees it when the process dies, however it dies
-        except sqlite3.OperationalError:
-            self._lock.close()
-            raise CourseError("Another 'tito grade' is running in this course.", "Wait until it is done.") from None
-        self._database = _open(folder)
+        with _explained():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = sqlite3.connect(folder / "grading.lock", timeout=0, isolation_level=None)
+            try:
+                self._lock.execute("BEGIN EXCLUSIVE")  # the system frees it when the process dies, however it dies
+                self._database = _open(folder)
+            except sqlite3.Error as error:
+                self._lock.close()
+                if getattr(error, "sqlite_errorname", "") != "SQLITE_BUSY":
+                    raise
+                problem = "Another 'tito grade' is running in this course."
+                raise CourseError(problem, "Wait until it is done.") from None
 
     def __enter__(self) -> "Journal":
         return self
@@ -74,34 +96,60 @@ class Journal:
 
     def find(self, module: str, student: str) -> Entry | None:
         """Return the last grading of a submission, if there was one."""
-        entries = _select(self._database, "WHERE module = ? AND student = ?", (module, student))
-        return entries[0] if entries else None
+        with _explained():
+            return next(_select(self._database, "WHERE module = ? AND student = ?", (module, student)), None)
 
-    def put(self, entry: Entry) -> None:
+    def notebook(self, entry: Entry) -> str:
+        """Return the executed notebook of an entry as JSON text."""
+        with _explained():
+            return _notebook(self._database, entry)
+
+    def put(self, entry: Entry, notebook: str) -> None:
         """Store a grading, replacing an older one of the same student and module."""
-        notebook = zlib.compress(entry.notebook.encode())
-        row = (entry.module, entry.student, entry.key, entry.status, json.dumps(entry.notes), notebook, entry.recorded)
-        with self._database:
-            self._database.execute("INSERT OR REPLACE INTO submission VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        packed = zlib.compress(notebook.encode())
+        row = (entry.module, entry.student, entry.key, entry.status, json.dumps(entry.notes), packed)
+        with _explained(), self._database:
+            self._database.execute("INSERT OR REPLACE INTO submission VALUES (?, ?, ?, ?, ?, ?, 0, '')", row)
 
-    def mark_recorded(self, entry: Entry) -> None:
-        """Note that the gradebook has the grading."""
-        where = (entry.module, entry.student, entry.key)
-        with self._database:
+    def mark(self, entry: Entry) -> None:
+        """Store whether the gradebook has the grading, or why not."""
+        row = (entry.recorded, entry.trouble, entry.module, entry.student, entry.key)
+        with _explained(), self._database:
             self._database.execute(
-                "UPDATE submission SET recorded = 1 WHERE module = ? AND student = ? AND key = ?", where
+                "UPDATE submission SET recorded = ?, trouble = ? WHERE module = ? AND student = ? AND key = ?", row
             )
 
 
 def read_journal(folder: Path) -> list[Entry]:
-    """Return all gradings, sorted by module and student; empty before the first run."""
+    """Return all gradings, sorted by module and student; empty before the first run.
+
+    Raises:
+        CourseError: the journal cannot be used.
+    """
     if not (folder / "journal.db").is_file():
         return []
-    database = _open(folder)
+    with _explained(), closing(_open(folder)) as database:
+        return list(_select(database, "ORDER BY module, student", ()))
+
+
+def read_notebook(folder: Path, entry: Entry) -> str:
+    """Return the executed notebook of an entry as JSON text.
+
+    Raises:
+        CourseError: the journal cannot be used.
+    """
+    with _explained(), closing(_open(folder)) as database:
+        return _notebook(database, entry)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    file = ".tito/journal.db"
     try:
-        return _select(database, "ORDER BY module, student", ())
-    finally:
-        database.close()
+        with storage(file, INSTEAD):
+            yield
+    except (ValueError, zlib.error) as error:  # rows that we did not write
+        raise CourseError(f"{file} is damaged.", INSTEAD) from error
 
 
 def _open(folder: Path) -> sqlite3.Connection:
@@ -109,17 +157,20 @@ def _open(folder: Path) -> sqlite3.Connection:
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = FULL")
     database.execute(TABLE)
+    columns = {row[1] for row in database.execute("PRAGMA table_info(submission)")}
+    if "trouble" not in columns:  # a journal of an earlier version
+        database.execute("ALTER TABLE submission ADD COLUMN trouble TEXT NOT NULL DEFAULT ''")
     database.commit()
     return database
 
 
-def _select(database: sqlite3.Connection, condition: str, values: tuple[str, ...]) -> list[Entry]:
-    rows = database.execute(
-        f"SELECT module, student, key, status, notes, notebook, recorded FROM submission {condition}", values
-    )
-    return [
-        Entry(
-            module, student, key, status, tuple(json.loads(notes)), zlib.decompress(notebook).decode(), bool(recorded)
-        )
-        for module, student, key, status, notes, notebook, recorded in rows
-    ]
+def _select(database: sqlite3.Connection, condition: str, values: tuple[str, ...]) -> Iterator[Entry]:
+    for row in database.execute(f"SELECT {COLUMNS} FROM submission {condition}", values):
+        module, student, key, status, notes, recorded, trouble = row
+        yield Entry(module, student, key, Status(status), tuple(json.loads(notes)), bool(recorded), trouble)
+
+
+def _notebook(database: sqlite3.Connection, entry: Entry) -> str:
+    where = "WHERE module = ? AND student = ?"
+    rows = database.execute(f"SELECT notebook FROM submission {where}", (entry.module, entry.student))
+    return zlib.decompress(next(rows)[0]).decode()

@@ -7,69 +7,83 @@ from dataclasses import dataclass
 
 from tito.course import Course
 from tito.grading.grade import all_students, submitted_students
-from tito.grading.gradebook import read_scores
-from tito.grading.journal import read_journal
+from tito.grading.journal import Entry, read_journal
+from tito.grading.scores import Score, enrolled_students, read_scores
+from tito.grading.status import Status
 from tito.registry import Module
 
-COLUMNS = ("student", "module", "status", "score", "max_score", "needs_manual", "notes")
+COLUMNS = ("student", "module", "status", "score", "max_score", "waits", "late_days", "penalty", "notes")
 
 
 @dataclass(frozen=True)
 class Row:
     """One student and module.
 
-    status: as in the journal, "missing" without a submission, "not graded" before `tito grade`.
-    score:  points so far, None when there is no grade.
-    needs_manual: whether a written answer waits for a person; its points are not in `score` yet.
+    status: what became of the submission, `MISSING` without one.
+    score:  what the gradebook says, None when there is no grade.
+    notes:  what was put right, one sentence each.
     """
 
     student: str
     module: str
-    status: str
-    score: float | None
-    max_score: float | None
-    needs_manual: bool
+    status: Status
+    score: Score | None
     notes: tuple[str, ...]
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Points, points possible so far, points that wait, days late, penalty: as text, "" where there is none."""
+        if self.score is None or self.score.score is None:
+            return ("",) * 5
+        score = self.score
+        return tuple(f"{n:g}" for n in (score.score, score.max_score, score.waits, score.late_days, score.penalty))
+
+    @property
+    def points(self) -> str:
+        """The points in words, such as "40 of 55, 5 waits"; "-" without a grade."""
+        points, possible, waits, *_ = self.numbers
+        if not points:
+            return "-"
+        return f"{points} of {possible}" + (f", {waits} waits" if waits != "0" else "")
 
 
 def grade_rows(course: Course, modules: Sequence[Module]) -> list[Row]:
-    """Return a row for every student who handed in anything, for each module, sorted by student."""
+    """Return a row for every student of the course, for each module, sorted by student.
+
+    A student is who stands in nbgrader's student table or handed in anything.
+
+    Raises:
+        CourseError: the journal or the gradebook cannot be used.
+    """
     scores = read_scores(course)
     entries = {(entry.student, entry.module): entry for entry in read_journal(course.state)}
-    students = sorted({*all_students(course), *(student for student, _ in scores)})
     handed_in = {(student, module.folder) for module in modules for student in submitted_students(course, module)}
     rows = []
-    for student in students:
+    for student in sorted({*enrolled_students(course), *all_students(course)}):
         for module in modules:
             place = (student, module.folder)
-            entry = entries.get(place)
-            status = entry.status if entry else "not graded" if place in handed_in else "missing"
-            score = scores.get(place) if status != "unreadable" else None
-            if score and not entry and score.score is not None:
-                status = "graded"  # by nbgrader itself
-            rows.append(
-                Row(
-                    student,
-                    module.folder,
-                    status,
-                    score.score if score else None,
-                    score.max_score if score else None,
-                    bool(score and score.needs_manual),
-                    entry.notes if entry else (),
-                )
-            )
+            entry, score = entries.get(place), scores.get(place)
+            status = _status(entry, score, place in handed_in)
+            notes = entry.shown_notes if entry else ()
+            rows.append(Row(student, module.folder, status, score if status.has_points else None, notes))
     return rows
 
 
+def _status(entry: Entry | None, score: Score | None, handed_in: bool) -> Status:
+    if entry:
+        return entry.shown_status
+    if score and score.score is not None:
+        return Status.GRADED  # by nbgrader itself
+    return Status.NOT_GRADED if handed_in else Status.MISSING
+
+
 def csv_text(rows: Sequence[Row]) -> str:
-    """Return the rows as CSV; a missing score is an empty field."""
+    """Return the rows as CSV; a missing number is an empty field."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        numbers = ["" if value is None else f"{value:g}" for value in (row.score, row.max_score)]
-        manual = "yes" if row.needs_manual else "no"
-        writer.writerow([_safe(row.student), row.module, row.status, *numbers, manual, _safe(" ".join(row.notes))])
+        writer.writerow([_safe(row.student), row.module, row.status, *row.numbers, _safe(" ".join(row.notes))])
     return file.getvalue()
 
 

@@ -9,26 +9,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from nbgrader.apps import NbGraderAPI
-from traitlets.config import Config
-from traitlets.config.loader import PyFileConfigLoader
 
 from tito.course import Course
 from tito.errors import CourseError
 from tito.grading.gradebook import open_gradebook
+from tito.grading.settings import nbgrader_config
 from tito.registry import MODULES, Module
 from tito.release.leaks import check_public
 from tito.release.secrets import gather_secrets
-
-
-def nbgrader_config(course: Course) -> Config:
-    """Return the course's nbgrader settings, rooted in the course wherever the command was started."""
-    config: Config = PyFileConfigLoader("nbgrader_config.py", path=str(course.root)).load_config()
-    config.CourseDirectory.root = str(course.root)
-    config.NbGraderAPI.log_level = "ERROR"
-    exchange = course.state / "exchange"  # nbgrader wants one, or complains aloud; this course does not use it
-    exchange.mkdir(parents=True, exist_ok=True)
-    config.Exchange.root = str(exchange)
-    return config
 
 
 def release_modules(course: Course, modules: Sequence[Module]) -> None:

@@ -1,0 +1,43 @@
+"""Which cells only measure. They earn nothing and took half of grading's time, so the runner leaves them out."""
+
+import ast
+import re
+
+from nbformat.notebooknode import NotebookNode
+
+PREFIX = "analyze_"
+
+
+def measurements(notebook: NotebookNode) -> frozenset[int]:
+    """Return the positions of the cells that nothing graded can depend on.
+
+    A measurement is a given, ungraded cell that only defines functions and classes and calls `analyze_*`, and no other
+    cell names what it defines.
+    """
+    defined = {index: _defined(cell) for index, cell in enumerate(notebook.cells)}
+    others = (cell.source for index, cell in enumerate(notebook.cells) if not defined[index])
+    named = {word for source in others for word in re.findall(r"\w+", source)}
+    return frozenset(index for index, names in defined.items() if names and not names & named)
+
+
+def _defined(cell: NotebookNode) -> set[str]:
+    """What a cell defines, if it has the form of a measurement; else nothing."""
+    managed = cell.metadata.get("nbgrader", {})
+    if cell.cell_type != "code" or managed.get("solution") or managed.get("grade"):
+        return set()
+    try:
+        statements = ast.parse(cell.source).body
+    except (SyntaxError, ValueError):  # a magic, for example
+        return set()
+    names = {node.name for node in statements if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    calls = [node for node in statements if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return names if calls and all(_measures(node) for node in calls) else set()
+
+
+def _measures(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
+            return name.startswith(PREFIX)
+        case ast.If(test=condition, body=body, orelse=[]):
+            return ast.unparse(condition) == "__name__ == '__main__'" and all(_measures(inner) for inner in body)
+    return False
