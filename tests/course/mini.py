@@ -8,6 +8,7 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 
 from tito.course import Course
+from tito.engine.runner import Execution
 from tito.registry import Module, find_module
 from tito.sources.build import build
 
@@ -189,3 +190,21 @@ def hand_in(course: Course, student: str, notebook: NotebookNode | str | bytes, 
     text = nbformat.writes(notebook) if isinstance(notebook, NotebookNode) else notebook
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
+
+
+class FastRunner:
+    """Runs no code: a test passes when its answer is there; every run leaves a line in a file."""
+
+    def __init__(self, scratch):
+        self.log = scratch.parent / "runs.log"
+
+    def run(self, notebook, stack, limits):
+        answers = {c.metadata.nbgrader.grade_id: c.source for c in notebook.cells if "nbgrader" in c.metadata}
+        with self.log.open("a") as file:
+            file.write(answers["scale"] + answers["shift"] + "\n---\n")
+        for cell in notebook.cells:
+            name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+            if name.startswith("test-") and "your code here" in answers[name.removeprefix("test-")]:
+                error = {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}
+                cell.outputs = [type(notebook)(error)]
+        return Execution(notebook)

@@ -26,7 +26,7 @@ class WarmRunner:
         from tito.engine import process  # not above: the process that forks must leave `tito` to each notebook's stack
 
         settings = {
-            "PYTHONPATH": str(process.WORKER.parent),
+            "PYTHONPATH": os.pathsep.join(map(str, (process.WORKER.parent, process.WORKER.parents[2]))),
             "PYTHONHASHSEED": "0",
             "OPENBLAS_NUM_THREADS": "1",
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",

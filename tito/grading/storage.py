@@ -35,12 +35,8 @@ BY_SYSTEM = {
     errno.EACCES: REFUSED,
     errno.EPERM: REFUSED,
 }
-OURS = (
-    sqlite3.IntegrityError,
-    sqlite3.DataError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-)  # bugs, not storage
+NOT_STORAGE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+TEMPORARY = re.compile(r"^\.(.+)\.\w+\.tmp$")  # what `write_atomic` calls a file at first
 
 
 @contextmanager
@@ -63,10 +59,8 @@ def storage(file: str, instead: str = "Put back a copy of it.") -> Iterator[None
         raise _said(problem, cure, file, instead, str(cause)) from error
     except OSError as error:
         problem, cure = BY_SYSTEM.get(error.errno or 0, ("{file}: {reason}.", f"Look at the file and {AGAIN}"))
-        name = Path(str(error.filename or file)).name  # a file that is written has a temporary name at first
-        raise _said(
-            problem, cure, re.sub(r"^\.(.+)\.\w+\.tmp$", r"\1", name), instead, error.strerror or str(error)
-        ) from error
+        name = TEMPORARY.sub(r"\1", Path(error.filename).name) if error.filename else file
+        raise _said(problem, cure, name, instead, error.strerror or str(error)) from error
 
 
 def _of_sqlite(error: BaseException | None) -> sqlite3.Error | None:
