@@ -38,6 +38,7 @@ def shift(x, by):
     "q-float32": "<script>alert(7)</script> [x](javascript:alert(8)) <p onclick='alert(9)'>text</p>\n"
     "<style>*{display:none}</style>\n\n[y](data:text/html,<script>alert(11)</script>)",
 }
+COMMENT = "well done, x<b>y</b> <img src=x onerror=alert(10)> <script>alert(10)</script>"
 HIDDEN = ["hidden_rows", "np.zeros((2, 2)), 7.0", "reshape(2, 3)"]
 
 
@@ -51,7 +52,7 @@ def graded(released_once, tmp_path_factory):
     hand_in(course, "dan", "<script>alert(0)</script>")
     list(grade_module(course, TENSOR_MODULE, jobs=2))
     with open_gradebook(course) as book:
-        book.find_comment("scale", "tensor", "01_tensor", "ann").manual_comment = "well done <script>alert(10)</script>"
+        book.find_comment("scale", "tensor", "01_tensor", "ann").manual_comment = COMMENT
         book.db.commit()
     assert len(list(write_feedback(course, TENSOR_MODULE))) == 3
     return course
@@ -72,6 +73,33 @@ def test_points_and_answers_are_there(graded):
     assert "return (np.asarray(x) * factor).astype(np.float32)" in seen
     assert "well done" in seen
     assert "Status: graded." in seen
+
+
+def test_a_comment_is_shown_as_it_was_typed(graded):
+    """Escaped, not sanitised: what a grader quotes of HTML must not disappear."""
+    assert html.escape(COMMENT, quote=False) in page(graded, "ann")
+
+
+def test_a_reason_is_shown_as_it_is(course):
+    """`tito collect` passes on the name of a file, which is the student's."""
+    hand_in(course, "eve", '{"refused": "the file \'<b>x</b>.zip\' is too large"}')
+    list(grade_module(course, TENSOR_MODULE))
+    (path,) = write_feedback(course, TENSOR_MODULE)
+    assert "&lt;b&gt;x&lt;/b&gt;.zip" in path.read_text()
+
+
+def test_what_markdown_may_hold(course):
+    links = "[web](https://example.org/a) [data](data:text/html,x) ![dot](data:image/png;base64,iVBO) <u>under</u>"
+    hand_in(
+        course, "ann", answered(course, GOOD | {"q-float32": f"**bold** {links} <a href='//x.org' title='t'>y</a>"})
+    )
+    list(grade_module(course, TENSOR_MODULE))
+    (path,) = write_feedback(course, TENSOR_MODULE)
+    (answer,) = re.findall(r"<p><strong>bold</strong>.*?</p>", path.read_text(), re.DOTALL)
+    assert re.findall(r'(?:href|src)="([^"]*)"', answer) == ["https://example.org/a", "data:image/png;base64,iVBO"]
+    assert "title" not in answer
+    assert "<u>" not in answer
+    assert "under" in answer
 
 
 def test_hidden_tests_are_not(graded):

@@ -1,4 +1,4 @@
-"""A locked, read-only or damaged database, a full disk: one sentence, the next step, and nothing that was done is lost."""
+"""A locked, read-only or damaged database, a full disk: one sentence, the next step, and nothing done is lost."""
 
 import errno
 import os
@@ -155,6 +155,7 @@ def test_a_full_disk(fill, ready, monkeypatch):
 
 def test_a_full_disk_under_the_databases(ready, monkeypatch):
     """SQLite's own word for it, from a database that may not grow."""
+    hand_in(ready, "ben", answered(ready, GOOD | {"q-float32": os.urandom(200_000).hex()}))
     real = grade.Journal.__init__
 
     def small(journal, folder):
@@ -204,9 +205,8 @@ def test_a_bug_of_ours_is_called_a_bug_and_costs_one_submission(ready, monkeypat
         "ben": "failed",
         "cleo": "graded",
     }
-    assert found["ben"].notes == (
-        "tito failed on this submission (IndexError: tuple index out of range). This is a bug of tito: please report it.",
-    )
+    (note,) = found["ben"].notes
+    assert note.startswith("tito failed on this submission (IndexError: tuple index out of range). This is a bug")
     run(ready)
     assert [status for status, _ in report(ready)] == ["graded"] * 3
 

@@ -130,7 +130,8 @@ def test_outputs_have_a_limit(run):
 
 
 @pytest.mark.parametrize(("source", "reason"), ENDS.values(), ids=ENDS)
-def test_the_end_of_the_process_costs_its_cell(source, reason, run):
+def test_the_end_of_the_process_costs_its_cell(source, reason, run, monkeypatch):
+    monkeypatch.setattr(process, "PATIENCE", 1.0)
     execution = run("1", source, "40 + 2", cell_seconds=3)
     assert [(stop.cell, stop.reason) for stop in execution.stops] == [(1, reason)]
     assert values(execution) == ["1", "Stopped", "42"]
