@@ -7,8 +7,11 @@ from tinytorch._lazy import lazy_names, start
 
 if TYPE_CHECKING:  # what editors and type checkers see; at run time a name is loaded when it is asked for
     from tinytorch.core.tensor import (
-        Tensor as Tensor, arange as arange, cat as cat, eye as eye, full as full, manual_seed as manual_seed, ones as
-        ones, rand as rand, randn as randn, stack as stack, zeros as zeros,
+        Tensor as Tensor, arange as arange, cat as cat, eye as eye, from_numpy as from_numpy, full as full, full_like as
+        full_like, linspace as linspace, load as load, manual_seed as manual_seed, maximum as maximum, minimum as
+        minimum, ones as ones, ones_like as ones_like, rand as rand, rand_like as rand_like, randint as randint, randn
+        as randn, randn_like as randn_like, randperm as randperm, save as save, stack as stack, tensor as tensor, tril
+        as tril, triu as triu, where as where, zeros as zeros, zeros_like as zeros_like,
     )
     from tinytorch.core.autograd import (
         enable_autograd as enable_autograd, no_grad as no_grad,
@@ -24,12 +27,70 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time a name is l
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "core.tensor": ["Tensor", "arange", "cat", "eye", "full", "manual_seed", "ones", "rand", "randn", "stack",
-            "zeros"],
+        "core.tensor": ["Tensor", "arange", "cat", "eye", "from_numpy", "full", "full_like", "linspace", "load",
+            "manual_seed", "maximum", "minimum", "ones", "ones_like", "rand", "rand_like", "randint", "randn",
+            "randn_like", "randperm", "save", "stack", "tensor", "tril", "triu", "where", "zeros", "zeros_like"],
         "core.autograd": ["enable_autograd", "no_grad"],
         "core.training": ["Trainer"],
     },
     facades=["autograd", "data", "nn", "optim"],
+    instead={
+        "abs": "it is a method here, x.abs(...)",
+        "add": "it is a method here, x.add(...)",
+        "clamp": "it is a method here, x.clamp(...)",
+        "div": "it is a method here, x.div(...)",
+        "exp": "it is a method here, x.exp(...)",
+        "log": "it is a method here, x.log(...)",
+        "matmul": "it is a method here, x.matmul(...)",
+        "mean": "it is a method here, x.mean(...)",
+        "mul": "it is a method here, x.mul(...)",
+        "norm": "it is a method here, x.norm(...)",
+        "permute": "it is a method here, x.permute(...)",
+        "pow": "it is a method here, x.pow(...)",
+        "reshape": "it is a method here, x.reshape(...)",
+        "sqrt": "it is a method here, x.sqrt(...)",
+        "square": "it is a method here, x.square(...)",
+        "squeeze": "it is a method here, x.squeeze(...)",
+        "std": "it is a method here, x.std(...)",
+        "sub": "it is a method here, x.sub(...)",
+        "sum": "it is a method here, x.sum(...)",
+        "transpose": "it is a method here, x.transpose(...)",
+        "unsqueeze": "it is a method here, x.unsqueeze(...)",
+        "var": "it is a method here, x.var(...)",
+        "flatten": "it is a method here, x.flatten(...)",
+        "argmax": "it is a method here, x.argmax(...)",
+        "chunk": "it is a method here, x.chunk(...)",
+        "split": "it is a method here, x.split(...)",
+        "max": "it is a method here, x.max(axis=1) or x.max(dim=1)",
+        "min": "it is a method here, x.min(axis=1) or x.min(dim=1)",
+        "mm": "write x @ y",
+        "bmm": "write x @ y",
+        "dot": "write x @ y",
+        "einsum": "write x @ y, permute and sum",
+        "relu": "write F.relu(x)",
+        "sigmoid": "write F.sigmoid(x)",
+        "tanh": "write F.tanh(x)",
+        "softmax": "write F.softmax(x, axis=-1)",
+        "float32": "every Tensor is float32: leave dtype out",
+        "float64": "every Tensor is float32: leave dtype out",
+        "long": "labels and indices are NumPy arrays of integers",
+        "int64": "labels are NumPy arrays of integers",
+        "device": "there is one device, the processor",
+        "cuda": "there is one device, the processor",
+        "set_grad_enabled": "write with no_grad():",
+        "inference_mode": "write with no_grad():",
+        "enable_grad": "leave the no_grad() block",
+        "concat": "write cat",
+        "concatenate": "write cat",
+        "empty": "write zeros(...)",
+        "allclose": "write np.allclose(x.data, y.data)",
+        "equal": "write np.array_equal(x.data, y.data)",
+        "utils": "write from tinytorch.data import DataLoader",
+        "as_tensor": "write tensor(...), which copies",
+        "topk": "write np.argsort(-x.numpy(), axis)[..., :k]",
+        "isnan": "write np.isnan(x.numpy())",
+        "log1p": "write (1 + x).log()",
+    },
 )
 
 start("core.tensor", "keep_freed_memory")

@@ -56,7 +56,9 @@ class Module:
 MODULES: tuple[Module, ...] = (
     Module(
         1, "tensor", "core.tensor", (), 60, 4, "arrays with shapes: arithmetic, broadcasting, matmul, reductions",
-        {"": ("Tensor", "arange", "cat", "eye", "full", "manual_seed", "ones", "rand", "randn", "stack", "zeros")},
+        {"": ("Tensor", "arange", "cat", "eye", "from_numpy", "full", "full_like", "linspace", "load", "manual_seed",
+              "maximum", "minimum", "ones", "ones_like", "rand", "rand_like", "randint", "randn", "randn_like",
+              "randperm", "save", "stack", "tensor", "tril", "triu", "where", "zeros", "zeros_like")},
     ),
     Module(
         2, "activations", "core.activations", (1,), 45, 2, "the bends: ReLU, sigmoid, tanh, GELU, softmax",
@@ -65,7 +67,11 @@ MODULES: tuple[Module, ...] = (
     ),
     Module(
         3, "layers", "core.layers", (1, 2), 50, 3, "modules with parameters: Linear, Dropout, state_dict",
-        {"nn": ("Dense", "Dropout", "Linear", "Module", "Parameter"), "nn.functional": ("dropout", "linear")},
+        {"nn": ("Dense", "Dropout", "Identity", "Linear", "Module", "ModuleDict", "ModuleList", "Parameter",
+                "ParameterList"),
+         "nn.functional": ("dropout", "linear"),
+         "nn.init": ("constant_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "uniform_",
+                     "xavier_normal_", "xavier_uniform_", "zeros_")},
     ),
     Module(
         4, "losses", "core.losses", (1, 2, 3), 45, 2, "how wrong is it: mean squared error, cross-entropy",
@@ -98,6 +104,45 @@ MODULES: tuple[Module, ...] = (
          "nn.functional": ("adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "conv2d", "max_pool2d")},
     ),
 )  # fmt: skip
+
+
+_METHODS = ("abs", "add", "clamp", "div", "exp", "log", "matmul", "mean", "mul", "norm", "permute", "pow", "reshape", "sqrt",
+            "square", "squeeze", "std", "sub", "sum", "transpose", "unsqueeze", "var", "flatten", "argmax",
+            "chunk", "split")  # fmt: skip
+
+# Names of PyTorch's that a facade does not have: what to write. See docs/from-pytorch.md.
+INSTEAD: dict[str, dict[str, str]] = {
+    "": {
+        **{name: f"it is a method here, x.{name}(...)" for name in _METHODS},
+        "max": "it is a method here, x.max(axis=1) or x.max(dim=1)",
+        "min": "it is a method here, x.min(axis=1) or x.min(dim=1)",
+        "mm": "write x @ y", "bmm": "write x @ y", "dot": "write x @ y", "einsum": "write x @ y, permute and sum",
+        "relu": "write F.relu(x)", "sigmoid": "write F.sigmoid(x)", "tanh": "write F.tanh(x)",
+        "softmax": "write F.softmax(x, axis=-1)",
+        "float32": "every Tensor is float32: leave dtype out", "float64": "every Tensor is float32: leave dtype out",
+        "long": "labels and indices are NumPy arrays of integers", "int64": "labels are NumPy arrays of integers",
+        "device": "there is one device, the processor", "cuda": "there is one device, the processor",
+        "set_grad_enabled": "write with no_grad():", "inference_mode": "write with no_grad():",
+        "enable_grad": "leave the no_grad() block", "concat": "write cat", "concatenate": "write cat",
+        "empty": "write zeros(...)", "allclose": "write np.allclose(x.data, y.data)",
+        "equal": "write np.array_equal(x.data, y.data)", "utils": "write from tinytorch.data import DataLoader",
+        "as_tensor": "write tensor(...), which copies", "topk": "write np.argsort(-x.numpy(), axis)[..., :k]",
+        "isnan": "write np.isnan(x.numpy())", "log1p": "write (1 + x).log()",
+    },
+    "nn": {
+        "Sequential": "write a class whose forward shows each step",
+        "LeakyReLU": "write where(x > 0, x, 0.01 * x)",
+        "NLLLoss": "write CrossEntropyLoss, which takes logits",
+        "L1Loss": "write (prediction - target).abs().mean()", "BatchNorm1d": "write F.batch_norm(x, ...)",
+        "DataParallel": "there is one device, the processor", "LogSoftmax": "write F.log_softmax(x, axis=-1)",
+    },
+    "nn.functional": {
+        "one_hot": "write np.eye(classes, dtype=np.float32)[labels]", "nll_loss": "write cross_entropy, which takes logits",
+        "l1_loss": "write (prediction - target).abs().mean()", "normalize": "write x / x.norm(dim=-1, keepdim=True)",
+        "pad": "write np.pad before Tensor(...), or padding= of a convolution", "leaky_relu": "write where(x > 0, x, 0.01 * x)",
+    },
+    "optim": {"Adagrad": "write RMSprop", "LBFGS": "write Adam"},
+}  # fmt: skip
 
 
 def find_module(text: str | int) -> Module:

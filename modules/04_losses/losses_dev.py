@@ -23,12 +23,13 @@ for classes and for yes or no, and find out why the obvious formulas fail in the
 # %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.losses
 #| export
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinytorch.core.layers import Module
-from tinytorch.core.tensor import ShapeError, Tensor, op
+from tinytorch.core.tensor import ShapeError, Tensor, op, raw, stack
 
 # %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
@@ -188,7 +189,7 @@ def log_softmax(x, axis=-1):
     HINT: `np.maximum.reduce(x, axis=axis, keepdims=True)` and `np.add.reduce` are the max and the sum without their wrappers.
     """
     ### BEGIN SOLUTION
-    shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True)  # (..., C, ...), largest entry 0
+    shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)  # (..., C, ...), largest entry 0
     total = np.add.reduce(np.exp(shifted), axis=axis, keepdims=True)  # (..., 1, ...), between 1 and C
     return shifted - np.log(total)
     ### END SOLUTION
@@ -603,6 +604,33 @@ if __name__ == "__main__":
 
 # %% [markdown]
 r"""
+PyTorch's losses also take `reduction="sum"` and `"none"`; the next cell makes them of the mean.
+"""
+
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "given-reductions", "locked": true, "schema_version": 3, "solution": false, "task": false}
+#| export
+def check_reduction(reduction: str) -> str:
+    """Return "mean", "sum" or "none".
+
+    Raises:
+        ValueError: anything else.
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r:.40}.")
+    return reduction
+
+
+def reduced(loss: Callable, reduction: str, prediction: Tensor, target: Any) -> Tensor:
+    """A loss as its mean, as its sum, or one number for each target."""
+    target = raw(target)
+    if reduction == "none" and np.ndim(target):
+        return stack([reduced(loss, "none", row, part) for row, part in zip(prediction, target, strict=True)])
+    mean = loss(prediction, target)
+    return mean * np.size(target) if reduction == "sum" else mean
+
+
+# %% [markdown]
+r"""
 ## As modules
 
 A loss has no parameters; as a `Module` it can still be configured, stored and swapped like any other part of a training script.
@@ -618,9 +646,12 @@ class MSELoss(Module):
         4.5
     """
 
+    def __init__(self, reduction: str = "mean") -> None:
+        self.reduction = check_reduction(reduction)
+
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the mean squared difference of two Tensors of one shape."""
-        return mse_loss(prediction, target)
+        return reduced(mse_loss, self.reduction, prediction, target)
 
 
 class CrossEntropyLoss(Module):
@@ -631,9 +662,20 @@ class CrossEntropyLoss(Module):
         0.3466
     """
 
+    def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+        self.reduction = check_reduction(reduction)
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f"label_smoothing is a share of the target, from 0 to 1, not {label_smoothing!r:.40}.")
+        self.label_smoothing = label_smoothing
+
     def forward(self, prediction: Tensor, target: Any) -> Tensor:
         """Return the mean cross-entropy; `prediction` holds logits, not probabilities."""
-        return cross_entropy(prediction, target)
+        loss = reduced(cross_entropy, self.reduction, prediction, target)
+        if not self.label_smoothing:
+            return loss
+        spread = -log_softmax(prediction).mean(axis=-1)  # (...): the share that every class gets (Szegedy et al., 2016)
+        spread = {"mean": spread.mean, "sum": spread.sum, "none": lambda: spread}[self.reduction]()
+        return (1 - self.label_smoothing) * loss + self.label_smoothing * spread
 
 
 class BinaryCrossEntropyLoss(Module):
@@ -644,9 +686,12 @@ class BinaryCrossEntropyLoss(Module):
         0.6931
     """
 
+    def __init__(self, reduction: str = "mean") -> None:
+        self.reduction = check_reduction(reduction)
+
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the mean binary cross-entropy; `prediction` holds probabilities."""
-        return binary_cross_entropy(prediction, target)
+        return reduced(binary_cross_entropy, self.reduction, prediction, target)
 
 
 class BCEWithLogitsLoss(Module):
@@ -657,9 +702,12 @@ class BCEWithLogitsLoss(Module):
         0.6931
     """
 
+    def __init__(self, reduction: str = "mean") -> None:
+        self.reduction = check_reduction(reduction)
+
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the mean binary cross-entropy; `prediction` holds logits."""
-        return binary_cross_entropy_with_logits(prediction, target)
+        return reduced(binary_cross_entropy_with_logits, self.reduction, prediction, target)
 
 
 BCELoss = BinaryCrossEntropyLoss

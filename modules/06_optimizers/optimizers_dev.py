@@ -91,6 +91,8 @@ class Optimizer:
         self.state: dict[Tensor, dict[str, Any]] = {}
         if isinstance(params, Tensor | dict):
             raise ValueError(f"{type(self).__name__} takes a list of parameters, not one {type(params).__name__}: put it in [ ].")
+        if hasattr(params, "parameters") or callable(params):
+            raise TypeError(f"{type(self).__name__} takes a model's parameters, not the model: {type(self).__name__}(model.parameters(), ...).")
         entries = list(params)
         for group in entries if any(isinstance(entry, dict) for entry in entries) else [{"params": entries}]:
             self.add_param_group(group)
@@ -113,8 +115,8 @@ class Optimizer:
         """All parameters, group after group."""
         return [parameter for group in self.param_groups for parameter in group["params"]]
 
-    def zero_grad(self) -> None:
-        """Forget every parameter's gradient."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget every parameter's gradient; it is None afterwards, never zeros."""
         for parameter in self.parameters():
             parameter.grad = None
 
@@ -123,6 +125,7 @@ class Optimizer:
 
         Raises:
             RuntimeError: a graph still needs the numbers of a parameter; nothing has moved then.
+            ValueError: a gradient of another shape than its parameter, or an option out of range; nothing has moved then.
         """
         moves = [(parameter, group) for group in self.param_groups for parameter in group["params"] if parameter.grad is not None]
         if not all(parameter.data.flags.writeable for parameter, _ in moves):
@@ -130,6 +133,11 @@ class Optimizer:
                 "step(): a graph that was recorded with these parameters still waits for its backward(), and would give wrong "
                 "gradients. Call backward() first, drop the graph (del the loss), or compute under no_grad()."
             )
+        for parameter, _ in moves:
+            if parameter.grad.shape != parameter.shape:
+                raise ValueError(f"step(): a gradient of shape {parameter.grad.shape} for a parameter of shape {parameter.shape}.")
+        for group in self.param_groups:
+            group |= {name: check_option(name, group[name]) for name in self.defaults}  # they may have been changed since
         for parameter, group in moves:
             state = self.state.setdefault(parameter, {"step": 0})
             for name in self.buffers(group):
@@ -577,13 +585,13 @@ class RMSprop(Optimizer):
             >>> w.data.round(3)
             array([-2.,  2.], dtype=float32)
 
-        HINT: `s += (1 - alpha) * (g * g - s)` is the same mean, in place.
+        HINT: `s *= alpha` and then `s += ...` write in place. (`s += (1 - alpha) * (g * g - s)` would lose a small g behind a large s.)
         """
         ### BEGIN SOLUTION
         s, scratch = state["square_avg"], np.empty_like(p)
         np.multiply(g, g, out=scratch)
-        scratch -= s
         scratch *= 1 - options["alpha"]
+        s *= options["alpha"]
         s += scratch  # alpha * s + (1 - alpha) * g^2
         np.sqrt(s, out=scratch)
         scratch += options["eps"]
@@ -676,17 +684,17 @@ class Adam(Optimizer):
             >>> w.data.round(4)
             array([-0.1,  0.1], dtype=float32)
 
-        HINT: `m += (1 - beta1) * (g - m)` is the same mean, in place. sqrt(v / c) = sqrt(v) / c**0.5, and c**0.5 is a number.
+        HINT: `m *= beta1` and then `m += ...` write in place. sqrt(v / c) = sqrt(v) / c**0.5, and c**0.5 is a number.
         """
         ### BEGIN SOLUTION
         (beta1, beta2), t = options["betas"], state["step"]
         m, v, scratch = state["exp_avg"], state["exp_avg_sq"], np.empty_like(p)
-        np.subtract(g, m, out=scratch)
-        scratch *= 1 - beta1
+        np.multiply(g, 1 - beta1, out=scratch)
+        m *= beta1
         m += scratch  # beta1 * m + (1 - beta1) * g
         np.multiply(g, g, out=scratch)
-        scratch -= v
         scratch *= 1 - beta2
+        v *= beta2
         v += scratch  # beta2 * v + (1 - beta2) * g^2
         np.sqrt(v, out=scratch)
         shrunk = (1 - beta2**t) ** 0.5  # sqrt(v) is too small by this factor

@@ -153,7 +153,7 @@ def softmax(x, axis=-1):
 
     HINT: `keepdims=True` keeps (B, C) / (B, 1) broadcastable. `e /= total` needs no second array.
     """
-    shifted = x - x.max(axis=axis, keepdims=True)  # (..., C, ...) - (..., 1, ...): the largest entry is 0
+    shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)  # (..., C, ...) - (..., 1, ...): the largest entry is 0
     e = np.exp(shifted)  # in [0, 1]: cannot overflow
     e /= e.sum(axis=axis, keepdims=True)
     return e

@@ -58,16 +58,28 @@ __all__ = [
     "mse_loss_target",
     "binary_cross_entropy_prediction",
     "binary_cross_entropy_with_logits_logits",
+    "where_a",
+    "where_b",
+    "maximum_a",
+    "maximum_b",
+    "euclidean_norm_x",
     "ReadOnlyArray",
+    "ResultArray",
     "Frozen",
+    "owner_of",
     "freeze",
+    "references_of_one",
+    "ALONE",
     "Node",
     "fit",
+    "rule_of",
     "is_own",
     "Engine",
     "attach",
     "engine",
     "enable_autograd",
+    "RESUMABLE",
+    "is_quiet",
     "no_grad",
     "topological_order",
     "accumulate",
@@ -81,11 +93,17 @@ __all__ = [
 ]
 
 # From cell 'imports'.
+import gc
+import inspect
+import sys
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import ContextDecorator
+from functools import wraps
 from itertools import count
+from math import prod
 from operator import attrgetter, itemgetter
+from threading import get_ident
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -109,13 +127,17 @@ from tinytorch.core.tensor import (
     concatenate,
     count_reduced,
     div,
+    euclidean_norm,
     exp,
     expand,
     index,
     log,
     matmul,
+    maximum,
     mul,
     neg,
+    own,
+    own_options,
     permute,
     power,
     reduce_max,
@@ -126,6 +148,7 @@ from tinytorch.core.tensor import (
     set_engine,
     sqrt,
     sub,
+    where,
     wrap,
 )
 
@@ -427,9 +450,10 @@ def linear_weight(g, x):
         >>> linear_weight(np.ones((5, 2)), np.ones((5, 3))).shape
         (2, 3)
 
-    HINT: reshape(-1, n) flattens. `(x.T @ g).T` equals `g.T @ x` and lies in memory as Linear's weight does: the update is faster.
+    HINT: reshape(prod(x.shape[:-1]), n) flattens, also where a size is 0. `(x.T @ g).T` equals `g.T @ x` and lies in memory as Linear's weight does: the update is faster.
     """
-    rows_g, rows_x = g.reshape(-1, g.shape[-1]), x.reshape(-1, x.shape[-1])  # (N, out), (N, in)
+    N = prod(x.shape[:-1])
+    rows_g, rows_x = g.reshape(N, g.shape[-1]), x.reshape(N, x.shape[-1])  # (N, out), (N, in)
     return (rows_x.T @ rows_g).T  # ((in, N) @ (N, out)).T -> (out, in)
 
 
@@ -575,7 +599,7 @@ def gelu_x(g, x, saved):
 @derivative(linear, "bias")
 def linear_bias(g):
     """Sum over the rows, as a product with a row of ones: BLAS adds columns faster than sum(axis=0)."""
-    rows = g.reshape(-1, g.shape[-1])  # (N, out)
+    rows = g.reshape(prod(g.shape[:-1]), g.shape[-1])  # (N, out)
     return np.ones(len(rows), dtype=np.float32) @ rows  # (N,) @ (N, out) -> (out,)
 
 
@@ -604,25 +628,67 @@ def binary_cross_entropy_with_logits_logits(g, logits, target):
     return (sigmoid.__wrapped__(logits) - target) * (g / np.float32(logits.size))
 
 
+# From cell 'given-everyday-rules'.
+@derivative(where, "a")
+def where_a(g, condition):
+    """The gradient passes where a was taken."""
+    return np.where(condition, g, np.float32(0))
+
+
+@derivative(where, "b")
+def where_b(g, condition):
+    """The gradient passes where b was taken."""
+    return np.where(condition, np.float32(0), g)
+
+
+@derivative(maximum, "a")
+def maximum_a(g, a, b):
+    """1 where a is larger, a half where both are equal."""
+    return g * np.float32(0.5) * (np.greater(a, b).astype(np.int8) + np.greater_equal(a, b))
+
+
+@derivative(maximum, "b")
+def maximum_b(g, a, b):
+    """1 where b is larger, a half where both are equal."""
+    return g * np.float32(0.5) * (np.greater(b, a).astype(np.int8) + np.greater_equal(b, a))
+
+
+@derivative(euclidean_norm, "x")
+def euclidean_norm_x(g, x, out, axis, keepdims):
+    """d |x|/dx = x / |x|, 0 at 0."""
+    length = restore(np.asarray(out), x.shape, axis, keepdims)
+    return restore(np.asarray(g), x.shape, axis, keepdims) * x / np.where(length == 0, 1, length)
+
+
 # From cell 'engine'.
 class ReadOnlyArray(np.ndarray):
-    """A view of frozen numbers that explains itself when it is written to."""
+    """A view of numbers that a graph needs: it explains itself when it is written to, unless the graph is gone by then."""
 
     MESSAGE = (
         "these numbers are saved for backward(), and a write would falsify the gradient. Write after backward(), drop the "
         "graph (del the loss), compute under no_grad() so that none is recorded, or write into a copy: x.numpy()."
     )
 
-    def __setitem__(self, key, value):
+    def unlock(self) -> None:
+        """Become writable if the array that this is a view of is writable again.
+
+        Raises:
+            ValueError: it is not.
+        """
         if not self.flags.writeable:
-            raise ValueError(self.MESSAGE)
+            if not owner_of(self).flags.writeable:
+                raise ValueError(self.MESSAGE)
+            self.setflags(write=True)
+
+    def __setitem__(self, key, value):
+        self.unlock()
         super().__setitem__(key, value)
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
         """Compute with plain arrays; refuse to be the output."""
         for array in out or ():
-            if isinstance(array, ReadOnlyArray) and not array.flags.writeable:
-                raise ValueError(self.MESSAGE)
+            if isinstance(array, ReadOnlyArray):
+                array.unlock()
         plain = [x.view(np.ndarray) if isinstance(x, ReadOnlyArray) else x for x in inputs]
         if out is not None:
             options["out"] = tuple(x.view(np.ndarray) if isinstance(x, ReadOnlyArray) else x for x in out)
@@ -632,7 +698,17 @@ class ReadOnlyArray(np.ndarray):
         return repr(self.view(np.ndarray))
 
 
+class ResultArray(ReadOnlyArray):
+    """A view of the result of a recorded operation, which is never written to."""
+
+    MESSAGE = (
+        "these numbers are the result of a recorded operation, and others may have been computed from them: they stay as they "
+        "are. Compute a new Tensor (y = y * 2), or write into a copy: y.numpy() or Tensor(y.numpy())."
+    )
+
+
 _frozen: dict[int, weakref.ref] = {}  # id of an array -> its Frozen, so that all graphs share one
+_lent: dict[int, weakref.ref] = {}  # id of an array -> itself, if `.data` has ever given it away
 
 
 class Frozen:
@@ -650,13 +726,50 @@ class Frozen:
         self.array.setflags(True)
 
 
-def freeze(array: np.ndarray) -> Frozen | None:
-    """Make an array (of a view: the array that it looks into) read-only until the returned object is dropped."""
-    owner = array.base if isinstance(array.base, np.ndarray) else array
+def owner_of(array: np.ndarray) -> np.ndarray:
+    """The array whose memory `array` looks into, itself if the memory is its own."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def freeze(array: np.ndarray, places: Sequence = ()) -> Frozen | None:
+    """Make the array of a Tensor (of a view: the array that it looks into) read-only until the returned object is dropped.
+
+    Args:
+        array: the numbers of a Tensor.
+        places: where else the caller holds arrays: the arguments of an operation, its result, what its rules have asked for.
+
+    Returns:
+        None if that would not be enough: the memory is not NumPy's own, or somebody may hold a view of it that is older than
+        the graph and has a flag of its own. What is to stay as it is must be copied then.
+    """
+    owner = owner_of(array)
     reference = _frozen.get(id(owner))
     if reference is not None:
         return reference()
-    return Frozen(owner) if owner.flags.writeable else None
+    if not owner.flags.owndata:
+        return None
+    if id(owner) in _lent:
+        others = sys.getrefcount(owner) - ALONE
+        ours = [x for place in places for x in place if x is owner or getattr(x, "base", None) is owner] if others > 1 else [owner]
+        if owner is not array or others > len(ours):
+            return None
+    return Frozen(owner)
+
+
+def references_of_one() -> int:
+    """What sys.getrefcount says in `freeze` of an array that only a Tensor and the function that calls `freeze` know."""
+
+    def count(array: np.ndarray) -> int:
+        owner = owner_of(array)
+        return sys.getrefcount(owner)
+
+    tensor = Tensor(0.0)
+    return count(tensor._data)
+
+
+ALONE = references_of_one()
 
 
 class Node:
@@ -670,13 +783,12 @@ class Node:
     """
 
     __slots__ = ("edges", "grad", "holds", "name", "order")
-    next_order = count().__next__
 
-    def __init__(self, name: str, edges: list, holds: list) -> None:
+    def __init__(self, name: str, edges: list, holds: list, next_order: Callable = count().__next__) -> None:
         self.name = name
         self.edges = edges
         self.holds = holds
-        self.order = Node.next_order()
+        self.order = next_order()
         self.grad: np.ndarray | None = None
 
     def __repr__(self) -> str:
@@ -701,16 +813,33 @@ class Node:
 
 
 def fit(grad: np.ndarray, g: np.ndarray, shape: tuple[int, ...], target: Any) -> np.ndarray:
-    """Bring a rule's answer to g into shape: broadcast undone, float32, and owned by its target alone."""
-    if grad.shape != shape:
+    """Bring a rule's answer to g into shape: broadcast undone, float32, and owned by its target alone.
+
+    Raises:
+        TypeError: the rule answered with something that is no array; the message names the rule and what was expected.
+        ShapeError: the array has a shape from which broadcasting cannot have come.
+    """
+    try:
+        fits = grad.shape == shape
+    except AttributeError:
+        hint = "is a `return` missing?" if grad is None else "inside a rule everything is an array."
+        raise TypeError(f"{rule_of(g, target)} returned {type(grad).__name__}, not a gradient of shape {shape}: {hint}") from None
+    if not fits:
         stretched, grad = grad.shape, unbroadcast(grad, shape)
         if grad.shape != shape:
             raise ShapeError(f"a derivative rule returned shape {stretched} for an input of shape {shape}.")
     if grad.dtype is not FLOAT32:
         grad = grad.astype(np.float32)
-    if target.grad is None and isinstance(target, Tensor) and not is_own(grad, g):
+    if type(target) is not Node and target.grad is None and not is_own(grad, g):
         grad = np.array(grad)  # a Tensor's grad is its own; between nodes arrays are only passed on
     return grad
+
+
+def rule_of(g: np.ndarray, target: Any) -> str:
+    """The name of the rule that was given g and answers for `target`, found through the node that holds g."""
+    nodes = [node for node in gc.get_referrers(g) if isinstance(node, Node) and node.edges]
+    names = [edge[2].__name__ for node in nodes for edge in node.edges if edge[0] is target]
+    return f"the derivative rule {names[0]}" if names else "a derivative rule"
 
 
 def is_own(grad: Any, g: np.ndarray) -> bool:
@@ -726,11 +855,13 @@ def is_own(grad: Any, g: np.ndarray) -> bool:
 class Engine:
     """What every operation reports to: see `set_engine` in module 01."""
 
-    enabled = True
+    def recording(self) -> bool:
+        """Whether no `no_grad` is in force here."""
+        return not _quiet or not is_quiet()
 
     def record(self, operation: Callable, out: Tensor, inputs: Sequence, arrays: list, options: dict, saved: Any) -> None:
         """Leave a node on `out`, unless `no_grad` is in force."""
-        if not self.enabled:
+        if _quiet and is_quiet():
             return
         rules = operation.rules or Rules(operation.__name__)
         values = arrays if operation.takes else []  # what rules may ask for: the parameters in order, then EXTRAS
@@ -745,24 +876,54 @@ class Engine:
                 if target is None:
                     target = x
                     known = _frozen.get(id(x._data))
-                    holds.append(known() if known else freeze(x._data))
-                if x.requires_grad:
+                    frozen = known() if known else freeze(x._data, [arrays, [out._data], *(edge[3] for edge in edges)])
+                    if frozen is None and arrays[i] is x._data:
+                        return self.record_copies(operation, out, inputs, arrays[: len(inputs)], options)
+                    holds.append(frozen)
+                    if out._data is x._data:
+                        out._data = x._data.view()  # a forward that hands its input back
+                if x._requires_grad:
                     rule, pick = rules[i]
                     values[-2] = shape = x._data.shape
                     values[-1] = i
                     edges.append((target, shape, rule, pick(values)))
         attach(out, Node(operation.__name__, edges, holds))
 
+    def record_copies(self, operation: Callable, out: Tensor, inputs: Sequence, arrays: list, options: dict) -> None:
+        """Do the operation again, on copies of what cannot be frozen, and record that."""
+        arrays = [x._data.copy("K") if isinstance(x, Tensor) and x._grad_fn is None else array for x, array in zip(inputs, arrays, strict=True)]
+        result = operation.__wrapped__(*arrays, **options)
+        result, saved = result if type(result) is tuple else (result, None)
+        out._data = wrap(result)._data
+        self.record(operation, out, inputs, arrays, options, saved)
+
+    def hold(self, inputs: Sequence, arrays: list) -> list | None:
+        """The same care for a Function, before its forward: what keeps the inputs frozen, or None if nothing is recorded.
+
+        An entry of `arrays` that cannot be frozen is replaced by a copy.
+        """
+        if _quiet and is_quiet():
+            return None
+        holds = []
+        for i, x in enumerate(inputs):
+            if isinstance(x, Tensor) and x._grad_fn is None:
+                holds.append(freeze(x._data, [arrays]))
+                if holds[-1] is None:
+                    arrays[i] = x._data.copy("K")
+        return holds
+
     def backward(self, tensor: Tensor, grad: Any = None) -> None:
         """Fill `grad` of every Tensor that `tensor` was computed from and that requires one."""
         backward(tensor, grad)
 
     def guard(self, array: np.ndarray) -> np.ndarray:
-        """The array itself while it may be written; a view that explains itself while it may not."""
-        owner = array.base
-        if array.flags.writeable and (not isinstance(owner, np.ndarray) or owner.flags.writeable):
+        """The array itself while it may be written, noted as lent; a view that explains itself while it may not."""
+        owner = array if array.base is None else owner_of(array)
+        if id(owner) not in _lent:
+            _lent[id(owner)] = weakref.ref(owner, lambda _, key=id(owner): _lent.pop(key, None))
+        if array.flags.writeable and (owner is array or owner.flags.writeable):
             return array
-        view = array.view(ReadOnlyArray)
+        view = array.view(ReadOnlyArray if id(owner) in _frozen else ResultArray)
         view.setflags(False)  # a view made before its owner was frozen would still be writable
         return view
 
@@ -770,7 +931,7 @@ class Engine:
 def attach(out: Tensor, node: Node) -> None:
     """Make `out` a recorded result: it requires a gradient, and its numbers can no longer be written."""
     out._data.setflags(False)  # write=False; by position it is three times as fast
-    out.requires_grad = True
+    out._requires_grad = True
     out._grad_fn = node
 
 
@@ -782,8 +943,27 @@ def enable_autograd() -> None:
     set_engine(engine)
 
 
-class no_grad(ContextDecorator):
-    """Record nothing inside: `with no_grad(): ...`, or as a decorator `@no_grad()`.
+# The no_grad blocks that are open: for each the thread that entered it, or the frame if that was a generator's.
+_quiet: list[int | FrameType] = []
+RESUMABLE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+def is_quiet() -> bool:
+    """Whether a no_grad is in force here: this thread entered it, or a generator that did so is being run by this thread."""
+    if get_ident() in _quiet:
+        return True
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame in _quiet:
+            return True
+        frame = frame.f_back
+    return False
+
+
+class no_grad:
+    """Record nothing inside: `with no_grad(): ...`, or as a decorator `@no_grad()` of a function or generator function.
+
+    It counts for the thread that enters it, in a generator only while the generator runs.
 
     Example:
         >>> w = Tensor([1.0], requires_grad=True)
@@ -794,15 +974,33 @@ class no_grad(ContextDecorator):
     """
 
     def __init__(self) -> None:
-        self.before: list[bool] = []  # a stack, because a decorated function may call itself
+        self.entered: list[int | FrameType] = []  # a stack, because one object may be entered twice
 
     def __enter__(self) -> "no_grad":
-        self.before.append(engine.enabled)
-        engine.enabled = False
+        caller = sys._getframe(1)
+        self.entered.append(caller if caller.f_code.co_flags & RESUMABLE else get_ident())
+        _quiet.append(self.entered[-1])
         return self
 
     def __exit__(self, *error: Any) -> None:
-        engine.enabled = self.before.pop()
+        _quiet.remove(self.entered.pop())
+
+    def __call__(self, function: Callable) -> Callable:
+        """Decorate a function, so that it records nothing whenever it runs."""
+        if inspect.isgeneratorfunction(function):
+
+            @wraps(function)
+            def quiet(*inputs: Any, **options: Any) -> Any:
+                with no_grad():
+                    return (yield from function(*inputs, **options))
+        else:
+
+            @wraps(function)
+            def quiet(*inputs: Any, **options: Any) -> Any:
+                with no_grad():
+                    return function(*inputs, **options)
+
+        return quiet
 
 
 enable_autograd()
@@ -998,13 +1196,14 @@ class SharedRule:
 
     def __init__(self, function: type, context: Context) -> None:
         self.function, self.context = function, context
+        self.__name__ = f"{function.__name__}.backward"
         self.partials: list | None = None
 
     def __call__(self, g: np.ndarray, position: int, shape: tuple[int, ...]) -> np.ndarray:
         if self.partials is None:
             g.setflags(False)  # others may hold it too: a backward that writes into g gets an error
             answer = self.function.backward(self.context, g)
-            self.partials = list(answer) if isinstance(answer, tuple) else [answer]
+            self.partials = self.checked(list(answer) if isinstance(answer, tuple) else [answer])
             del self.context
         partial, self.partials[position] = self.partials[position], None
         if partial is None:
@@ -1012,6 +1211,20 @@ class SharedRule:
         if any(np.may_share_memory(partial, other) for other in self.partials if other is not None):
             return partial.copy()  # the same memory for two inputs: each gets its own
         return partial
+
+
+    def checked(self, partials: list) -> list:
+        """Refuse an answer that cannot be meant.
+
+        Raises:
+            TypeError: no answer at all, or not one gradient for each input.
+        """
+        needs = self.context.needs_input_grad
+        if all(partial is None for partial in partials):
+            raise TypeError(f"{self.__name__} returned no gradient, though {sum(needs)} of {len(needs)} inputs need one: is a `return` missing?")
+        if len(partials) != len(needs):
+            raise TypeError(f"{self.__name__} returned {len(partials)} gradients for {len(needs)} inputs: one for each, None where none is needed.")
+        return [partial._data if isinstance(partial, Tensor) else partial for partial in partials]
 
 
 class Function:
@@ -1044,14 +1257,23 @@ class Function:
 
     @classmethod
     def apply(cls, *inputs: Any, **options: Any) -> Tensor:
-        """Run forward on the inputs' arrays and leave a node on the result."""
-        arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
-        needs = tuple(isinstance(x, Tensor) and x.requires_grad and engine.enabled for x in inputs)
+        """Run forward on the inputs' arrays and leave a node on the result.
+
+        Raises:
+            TypeError: a Tensor among the options, or a forward without a result.
+        """
+        options = own_options(cls.__name__, options) if options else options
+        arrays = [x._data if isinstance(x, Tensor) else own(x) for x in inputs]
+        tracked = any(isinstance(x, Tensor) and x._requires_grad for x in inputs)
+        held = engine.hold(inputs, arrays) if tracked else None
+        needs = tuple(held is not None and isinstance(x, Tensor) and x._requires_grad for x in inputs)
         context = Context(needs)
-        out = wrap(cls.forward(context, *arrays, **options))
-        if any(needs):
+        result = cls.forward(context, *arrays, **options)
+        if result is None:
+            raise TypeError(f"{cls.__name__}.forward returned None, not an array: is a `return` missing?")
+        out = wrap(result.view() if any(result is array for array in arrays) else result)
+        if held is not None:
             rule = SharedRule(cls, context)
             edges = [(x._grad_fn or x, x.shape, rule, (i, x.shape)) for i, x in enumerate(inputs) if needs[i]]
-            holds = [freeze(x._data) for x in inputs if isinstance(x, Tensor) and x._grad_fn is None]
-            attach(out, Node(cls.__name__, edges, holds))
+            attach(out, Node(cls.__name__, edges, held))
         return out

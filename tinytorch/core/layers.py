@@ -18,16 +18,33 @@ __all__ = [
     "check_probability",
     "dropout",
     "Dropout",
+    "NO_MODULE_HAS",
+    "ModuleList",
+    "ModuleDict",
+    "ParameterList",
+    "Identity",
+    "fans",
+    "fill",
+    "uniform_",
+    "normal_",
+    "constant_",
+    "zeros_",
+    "ones_",
+    "xavier_uniform_",
+    "xavier_normal_",
+    "he_gain",
+    "kaiming_uniform_",
+    "kaiming_normal_",
 ]
 
 # From cell 'imports'.
 from collections.abc import Iterator
-from math import sqrt
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
 
-from tinytorch.core.tensor import ShapeError, Tensor, as_array, generator, op, raw
+from tinytorch.core.tensor import ONE_DEVICE, ShapeError, Tensor, as_array, generator, instead, op, raw
 
 
 # From cell 'linear'.
@@ -52,13 +69,13 @@ def linear(x, weight, bias=None):
         >>> linear(Tensor([[1, 2]]), Tensor([[1, 0], [0, 1], [1, -1]]), Tensor([10, 20, 30])).data
         array([[11., 22., 29.]], dtype=float32)
 
-    HINT: inside an operation these are arrays. `x.reshape(-1, n)` flattens; `x.shape[:-1]` are the axes to restore.
+    HINT: inside an operation these are arrays. `x.shape[:-1]` are the axes to flatten (`prod` of them, even if one is 0) and to restore.
     """
     if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
         raise ShapeError(
             f"linear: x of shape {x.shape} does not end in {weight.shape[1]}, the in-features of the weight of shape {weight.shape}."
         )
-    y = x.reshape(-1, x.shape[-1]) @ weight.T  # (N, in) @ (in, out) -> (N, out)
+    y = x.reshape(prod(x.shape[:-1]), x.shape[-1]) @ weight.T  # (N, in) @ (in, out) -> (N, out)
     if bias is not None:
         y += bias
     return y.reshape(*x.shape[:-1], y.shape[-1])  # (..., out)
@@ -97,7 +114,24 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} does not say what it computes: define forward(self, x).")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        return self.forward(*inputs, **options)
+        output = self.forward(*inputs, **options)
+        if output is None:
+            raise TypeError(f"{type(self).__name__}.forward returned None: is a `return` missing?")
+        return output
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if value is not None and not isinstance(value, Parameter) and isinstance(vars(self).get(name), Parameter):
+            raise TypeError(
+                f"{type(self).__name__}.{name} is a Parameter, and a {type(value).__name__} in its place would not be trained: write into "
+                f"it (with no_grad(): layer.{name}[...] = values), or assign a Parameter(values)."
+            )
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        known = [*vars(self), *dir(type(self))]
+        raise AttributeError(f"{type(self).__name__} has no {name}{instead(name, NO_MODULE_HAS, known)}", name=name, obj=self)
 
     # What is inside
 
@@ -141,14 +175,21 @@ class Module:
         """Return a copy of every parameter and buffer: path -> float32 array."""
         return {path: np.array(array) for path, array in self._state().items()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> None:
         """Copy the numbers of `state`, as `state_dict()` returns it, into this module.
+
+        Args:
+            state: path -> numbers.
+            strict: whether the names must agree; otherwise only those that both have are copied.
 
         Raises:
             ValueError: names or shapes do not agree with this module's; all differences are listed and nothing is changed.
         """
         own = self._state()
         given = {path: as_array(value) for path, value in state.items()}
+        if not strict:
+            both = own.keys() & given.keys()
+            own, given = ({path: array for path, array in arrays.items() if path in both} for arrays in (own, given))
         check_state({path: array.shape for path, array in own.items()}, {path: array.shape for path, array in given.items()})
         for path, array in own.items():
             array[...] = given[path]  # into the array that is there, so that its order in memory stays
@@ -165,8 +206,8 @@ class Module:
         """Switch this module and all inside it to evaluation."""
         return self.train(False)
 
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters; they are None afterwards, never zeros."""
         for parameter in self.parameters():
             parameter.zero_grad()
 
@@ -184,7 +225,7 @@ class Module:
 
 
 def members(module: Module) -> Iterator[tuple[str, Any]]:
-    """Everything that is stored on one module, by name; lists and tuples are opened and their items numbered.
+    """Everything that is stored on one module, by name; lists, tuples and dicts are opened, their items named by place or key.
 
     Example:
         >>> net = Module()
@@ -197,10 +238,10 @@ def members(module: Module) -> Iterator[tuple[str, Any]]:
 
 
 def opened(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The items of a list or tuple, at any depth, as ("name.0", item); anything else as (name, value)."""
-    if isinstance(value, list | tuple):
-        for i, item in enumerate(value):
-            yield from opened(f"{name}.{i}", item)
+    """The items of a list, tuple or dict, at any depth, as ("name.0", item) or ("name.key", item); anything else as (name, value)."""
+    if isinstance(value, list | tuple | dict):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from opened(f"{name}.{key}", item)
     else:
         yield name, value
 
@@ -318,13 +359,13 @@ Dense = Linear  # what Keras calls it
 
 # From cell 'check-probability'.
 def check_probability(p: float) -> None:
-    """Refuse a share of dropped activations outside [0, 1).
+    """Refuse a share of dropped activations outside [0, 1].
 
     Raises:
-        ValueError: p is negative, 1 or more, or not a number; nothing would be left to scale up at 1.
+        ValueError: p is negative, more than 1, or not a number.
     """
-    if not 0 <= p < 1:
-        raise ValueError(f"dropout: p is the share that is dropped, at least 0 and below 1, not {p}.")
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p is the share that is dropped, from 0 to 1, not {p}.")
 
 
 # From cell 'dropout'.
@@ -333,11 +374,11 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
 
     Args:
         x: activations of any shape.
-        p: probability that an element is dropped, in [0, 1).
+        p: probability that an element is dropped, in [0, 1]; at 1 nothing is left, and there is nothing to divide.
         training: whether to drop at all.
 
     Raises:
-        ValueError: p outside [0, 1).
+        ValueError: p outside [0, 1].
 
     TODO: inverted dropout as a product of x and a mask.
     APPROACH: 1. check_probability(p)  2. x itself, if not training or p is 0  3. one random number for each element; keep where it is >= p
@@ -352,7 +393,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     if not training or p == 0:
         return x
     kept = generator().random(x.shape, dtype=np.float32) >= p
-    mask = kept * np.float32(1 / (1 - p))
+    mask = kept * np.float32(1 / (1 - p) if p < 1 else 0)
     return x * mask
 
 
@@ -375,3 +416,114 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+# From cell 'given-everyday-layers'.
+NO_MODULE_HAS = {  # names of PyTorch's that a Module does not have: what to write
+    "to": ONE_DEVICE, "cuda": ONE_DEVICE, "cpu": ONE_DEVICE,
+    "double": "every number is float32", "float": "every number is float32: leave the call out", "half": "every number is float32",
+    "register_parameter": "self.name = Parameter(values)", "add_module": "self.name = module", "register_module": "self.name = module",
+    "register_forward_hook": "let forward print or keep what you want to see", "share_memory": "leave the call out",
+    "requires_grad_": "for p in model.parameters(): p.requires_grad = False", "get_parameter": "dict(model.named_parameters())[path]",
+    "apply": "for module in dict(model.named_modules()).values(): ...", "buffers": "model.state_dict()", "modules": "dict(model.named_modules()).values()",
+}  # fmt: skip
+
+
+class ModuleList(list):
+    """A list of Modules; a plain list on a Module does the same.
+
+    Example:
+        >>> net = Module()
+        >>> net.layers = ModuleList([Linear(2, 3), Linear(3, 1)])
+        >>> [path for path, _ in net.named_parameters()][:2]
+        ['layers.0.weight', 'layers.0.bias']
+    """
+
+
+class ModuleDict(dict):
+    """A dict of Modules; a plain dict on a Module does the same."""
+
+
+class ParameterList(list):
+    """A list of Parameters; a plain list on a Module does the same."""
+
+
+class Identity(Module):
+    """Hands its input on."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x itself."""
+        return x
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """How many inputs and outputs each weight of `shape` (out, in, ...) connects.
+
+    Raises:
+        ShapeError: fewer than two axes.
+    """
+    if len(shape) < 2:
+        raise ShapeError(f"init: shape {shape} has no inputs and outputs to count: two axes are needed.")
+    field = prod(shape[2:])
+    return shape[1] * field, shape[0] * field
+
+
+def fill(parameter: Tensor, numbers: np.ndarray) -> Tensor:
+    """Write numbers into a Tensor, in its own order in memory, and return it."""
+    parameter.data[...] = numbers
+    return parameter
+
+
+def uniform_(parameter: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
+    """Uniform random numbers between a and b."""
+    return fill(parameter, generator().uniform(a, b, size=parameter.shape))
+
+
+def normal_(parameter: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
+    """Normal random numbers."""
+    return fill(parameter, generator().normal(mean, std, size=parameter.shape))
+
+
+def constant_(parameter: Tensor, val: float) -> Tensor:
+    """One number everywhere."""
+    return fill(parameter, np.float32(val))
+
+
+def zeros_(parameter: Tensor) -> Tensor:
+    """Zeros."""
+    return constant_(parameter, 0.0)
+
+
+def ones_(parameter: Tensor) -> Tensor:
+    """Ones."""
+    return constant_(parameter, 1.0)
+
+
+def xavier_uniform_(parameter: Tensor, gain: float = 1.0) -> Tensor:
+    """Uniform with variance gain^2 * 2 / (in + out) (Glorot and Bengio, 2010)."""
+    bound = gain * sqrt(6 / sum(fans(parameter.shape)))
+    return uniform_(parameter, -bound, bound)
+
+
+def xavier_normal_(parameter: Tensor, gain: float = 1.0) -> Tensor:
+    """Normal with variance gain^2 * 2 / (in + out) (Glorot and Bengio, 2010)."""
+    return normal_(parameter, 0.0, gain * sqrt(2 / sum(fans(parameter.shape))))
+
+
+def he_gain(a: float, nonlinearity: str) -> float:
+    """What a bend takes from the spread: sqrt(2) for "relu", sqrt(2 / (1 + a^2)) for "leaky_relu", 1 for "linear"."""
+    gains = {"relu": sqrt(2), "leaky_relu": sqrt(2 / (1 + a * a)), "linear": 1.0}
+    if nonlinearity not in gains:
+        raise ValueError(f"init: nonlinearity {nonlinearity!r} is not one of {', '.join(gains)}.")
+    return gains[nonlinearity]
+
+
+def kaiming_uniform_(parameter: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+    """Uniform with variance gain^2 / fan (He et al., 2015); see he_gain."""
+    bound = he_gain(a, nonlinearity) * sqrt(3 / fans(parameter.shape)[mode == "fan_out"])
+    return uniform_(parameter, -bound, bound)
+
+
+def kaiming_normal_(parameter: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+    """Normal with variance gain^2 / fan (He et al., 2015); see he_gain."""
+    return normal_(parameter, 0.0, he_gain(a, nonlinearity) / sqrt(fans(parameter.shape)[mode == "fan_out"]))

@@ -15,6 +15,8 @@ __all__ = [
     "check_probabilities",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "check_reduction",
+    "reduced",
     "MSELoss",
     "CrossEntropyLoss",
     "BinaryCrossEntropyLoss",
@@ -23,12 +25,13 @@ __all__ = [
 ]
 
 # From cell 'imports'.
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinytorch.core.layers import Module
-from tinytorch.core.tensor import ShapeError, Tensor, op
+from tinytorch.core.tensor import ShapeError, Tensor, op, raw, stack
 
 
 # From cell 'check-target'.
@@ -105,7 +108,7 @@ def log_softmax(x, axis=-1):
 
     HINT: `np.maximum.reduce(x, axis=axis, keepdims=True)` and `np.add.reduce` are the max and the sum without their wrappers.
     """
-    shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True)  # (..., C, ...), largest entry 0
+    shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)  # (..., C, ...), largest entry 0
     total = np.add.reduce(np.exp(shifted), axis=axis, keepdims=True)  # (..., 1, ...), between 1 and C
     return shifted - np.log(total)
 
@@ -277,6 +280,27 @@ def binary_cross_entropy_with_logits(logits, target):
     return surprise.sum() / surprise.size
 
 
+# From cell 'given-reductions'.
+def check_reduction(reduction: str) -> str:
+    """Return "mean", "sum" or "none".
+
+    Raises:
+        ValueError: anything else.
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r:.40}.")
+    return reduction
+
+
+def reduced(loss: Callable, reduction: str, prediction: Tensor, target: Any) -> Tensor:
+    """A loss as its mean, as its sum, or one number for each target."""
+    target = raw(target)
+    if reduction == "none" and np.ndim(target):
+        return stack([reduced(loss, "none", row, part) for row, part in zip(prediction, target, strict=True)])
+    mean = loss(prediction, target)
+    return mean * np.size(target) if reduction == "sum" else mean
+
+
 # From cell 'loss-classes'.
 class MSELoss(Module):
     """Mean squared error of quantities; see mse_loss.
@@ -286,9 +310,12 @@ class MSELoss(Module):
         4.5
     """
 
+    def __init__(self, reduction: str = "mean") -> None:
+        self.reduction = check_reduction(reduction)
+
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the mean squared difference of two Tensors of one shape."""
-        return mse_loss(prediction, target)
+        return reduced(mse_loss, self.reduction, prediction, target)
 
 
 class CrossEntropyLoss(Module):
@@ -299,9 +326,20 @@ class CrossEntropyLoss(Module):
         0.3466
     """
 
+    def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+        self.reduction = check_reduction(reduction)
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f"label_smoothing is a share of the target, from 0 to 1, not {label_smoothing!r:.40}.")
+        self.label_smoothing = label_smoothing
+
     def forward(self, prediction: Tensor, target: Any) -> Tensor:
         """Return the mean cross-entropy; `prediction` holds logits, not probabilities."""
-        return cross_entropy(prediction, target)
+        loss = reduced(cross_entropy, self.reduction, prediction, target)
+        if not self.label_smoothing:
+            return loss
+        spread = -log_softmax(prediction).mean(axis=-1)  # (...): the share that every class gets (Szegedy et al., 2016)
+        spread = {"mean": spread.mean, "sum": spread.sum, "none": lambda: spread}[self.reduction]()
+        return (1 - self.label_smoothing) * loss + self.label_smoothing * spread
 
 
 class BinaryCrossEntropyLoss(Module):
@@ -312,9 +350,12 @@ class BinaryCrossEntropyLoss(Module):
         0.6931
     """
 
+    def __init__(self, reduction: str = "mean") -> None:
+        self.reduction = check_reduction(reduction)
+
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the mean binary cross-entropy; `prediction` holds probabilities."""
-        return binary_cross_entropy(prediction, target)
+        return reduced(binary_cross_entropy, self.reduction, prediction, target)
 
 
 class BCEWithLogitsLoss(Module):
@@ -325,9 +366,12 @@ class BCEWithLogitsLoss(Module):
         0.6931
     """
 
+    def __init__(self, reduction: str = "mean") -> None:
+        self.reduction = check_reduction(reduction)
+
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the mean binary cross-entropy; `prediction` holds logits."""
-        return binary_cross_entropy_with_logits(prediction, target)
+        return reduced(binary_cross_entropy_with_logits, self.reduction, prediction, target)
 
 
 BCELoss = BinaryCrossEntropyLoss

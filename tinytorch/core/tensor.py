@@ -11,10 +11,16 @@ __all__ = [
     "set_engine",
     "ShapeError",
     "as_array",
+    "FIXED",
+    "own",
+    "own_options",
+    "check_axis",
+    "check_axes",
     "op",
     "explain_shapes",
     "wrap",
     "Tensor",
+    "recording",
     "raw",
     "raw_key",
     "unpack",
@@ -54,6 +60,37 @@ __all__ = [
     "arange",
     "rand",
     "randn",
+    "where",
+    "maximum",
+    "euclidean_norm",
+    "Extreme",
+    "extreme",
+    "rebuild",
+    "in_place",
+    "Everyday",
+    "replace",
+    "cuts",
+    "ONE_DEVICE",
+    "NOT_HERE",
+    "instead",
+    "squeeze",
+    "unsqueeze",
+    "transpose",
+    "tensor",
+    "from_numpy",
+    "minimum",
+    "zeros_like",
+    "ones_like",
+    "full_like",
+    "rand_like",
+    "randn_like",
+    "linspace",
+    "tril",
+    "triu",
+    "randperm",
+    "randint",
+    "save",
+    "load",
     "squared_distances",
     "M_TRIM_THRESHOLD",
     "M_MMAP_THRESHOLD",
@@ -62,10 +99,12 @@ __all__ = [
 
 # From cell 'imports'.
 import ctypes
+import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -102,7 +141,7 @@ def as_array(data: Any) -> np.ndarray:
     if isinstance(data, Tensor):
         return data._data.copy()
     if isinstance(data, np.ndarray) and data.dtype is FLOAT32:
-        return data.copy("K")
+        return np.array(data)  # in its order in memory, and plain even where `data` is a subclass
     if isinstance(data, list | tuple) and any(isinstance(item, Tensor) for item in data):
         raise TypeError("Tensor([...]) takes numbers, not Tensors: join Tensors with stack([...]) or cat([...]).")
     try:
@@ -115,27 +154,127 @@ def as_array(data: Any) -> np.ndarray:
     return array.astype(np.float32)
 
 
+FIXED = (int, float, str, np.generic)  # values that cannot change
+
+
+def own(value: Any) -> Any:
+    """What an operation keeps of an argument that is no Tensor: of arrays and lists a plain copy, since theirs may change.
+
+    Returns:
+        the value itself if it cannot change; an array for whatever holds numbers, float32 if they are floats.
+
+    Raises:
+        ShapeError: ragged lists.
+        TypeError: a list with Tensors in it, whose derivatives would be lost.
+    """
+    if value is None or isinstance(value, FIXED):
+        return value
+    if type(value) is np.ndarray:
+        return value.copy() if value.dtype is FLOAT32 or value.dtype.kind != "f" else value.astype(np.float32)
+    if isinstance(value, tuple):
+        return tuple(own(part) for part in value)
+    if isinstance(value, list) and any(isinstance(part, Tensor) for part in value):
+        raise TypeError("a list of Tensors is no operand: join them with stack([...]) or cat([...]) first.")
+    if not isinstance(value, list | np.ndarray) and not hasattr(value, "__array__"):
+        try:
+            memoryview(value)  # array.array, bytearray and the like
+        except TypeError:
+            return value
+    try:
+        array = np.array(value)
+    except ValueError:
+        raise ShapeError(f"rows of different lengths make no rectangle: {value!r:.60}.") from None
+    return array.astype(np.float32) if array.dtype.kind == "f" and array.dtype is not FLOAT32 else array
+
+
+def own_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of an operation, owned, with PyTorch's words `dim` and `keepdim` put into NumPy's.
+
+    Raises:
+        TypeError: a Tensor among them, or both words for one thing.
+    """
+    if any(isinstance(value, Tensor) for value in options.values()):
+        raise TypeError(f"{name}: pass Tensors by position, not by name.")
+    options = {word: own(value) for word, value in options.items()}
+    for theirs, ours in (("dim", "axis"), ("keepdim", "keepdims")):
+        if theirs in options:
+            value = options.pop(theirs)
+            if options.get(ours):
+                raise TypeError(f"{name}: {theirs} and {ours} are two words for one thing, pass one of them.")
+            options[ours] = value
+    return options
+
+
+def check_axis(name: str, axis: Any, ndim: int) -> int:
+    """Return an axis counted from the front: the one place where an axis is checked; a 0-d Tensor has 0 and -1, as in PyTorch.
+
+    Raises:
+        IndexError: there is no such axis.
+        TypeError: it is no whole number.
+
+    Example:
+        >>> check_axis("sum", -1, 3)
+        2
+    """
+    try:
+        at = operator.index(axis)
+    except TypeError:
+        raise TypeError(f"{name}: an axis is a whole number, not {axis!r:.40}.") from None
+    count = ndim or 1
+    if not -count <= at < count:
+        raise IndexError(f"{name}: there is no axis {at}: with {ndim} axes they go from {-count} to {count - 1}.")
+    return at % count
+
+
+def check_axes(name: str, axes: Any, ndim: int) -> int | tuple[int, ...] | None:
+    """The same for the `axis` of any operation: a number, several, or None; () is None, and a 0-d Tensor has none to fold.
+
+    Raises:
+        IndexError, TypeError: see check_axis.
+        ValueError: an axis is named twice.
+    """
+    if axes is None:
+        return None
+    several = isinstance(axes, tuple | list | np.ndarray) and np.ndim(axes) == 1
+    checked = tuple(check_axis(name, axis, ndim) for axis in (axes if several else (axes,)))
+    if len(set(checked)) < len(checked):
+        raise ValueError(f"{name}: an axis is named twice in {tuple(axes)}.")
+    if not ndim:
+        return ()
+    return (checked or None) if several else checked[0]
+
+
 def op(forward: Callable) -> Callable:
     """Turn a function on float32 arrays into an operation on Tensors.
 
-    Tensors come first among the arguments and are handed to `forward` as arrays; numbers and options pass through.
-    The result comes back as a float32 Tensor. A `forward` that returns a pair keeps its second part for the
-    derivative (module 05). NumPy's complaints about shapes are put into words.
+    Tensors come first among the arguments and are handed to `forward` as arrays; of other arrays it gets a copy (see own).
+    A parameter with the name `axis` is checked, and counted from the front. The result comes back as a float32 Tensor.
+    A `forward` that returns a pair keeps its second part for the derivative (module 05). NumPy's complaints about shapes
+    are put into words.
     """
     code = forward.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]  # the parameters, in order
+    axis_place = names.index("axis") if "axis" in names else None
+    title = forward.__name__.removeprefix("reduce_")  # what a student calls it
 
     def apply(*inputs: Any, **options: Any) -> "Tensor":
-        if options and any(isinstance(value, Tensor) for value in options.values()):
-            raise TypeError(f"{forward.__name__}: pass Tensors by position, not by name.")
+        if options:
+            options = own_options(title, options)
         arrays = []
         tracked = False
         for x in inputs:
             if isinstance(x, Tensor):
                 arrays.append(x._data)
-                if x.requires_grad:
+                if x._requires_grad:
                     tracked = True
             else:
-                arrays.append(x.copy() if type(x) is np.ndarray else x)  # yours may change before backward needs it
+                arrays.append(own(x))
+        if axis_place is not None:
+            ndim = np.ndim(arrays[0])
+            if "axis" in options:
+                options["axis"] = check_axes(title, options["axis"], ndim)
+            elif code.co_argcount > axis_place and len(arrays) > axis_place:
+                arrays[axis_place] = check_axes(title, arrays[axis_place], ndim)
         try:
             result = forward(*arrays, **options)
         except ShapeError:
@@ -153,7 +292,7 @@ def op(forward: Callable) -> Callable:
     apply.__name__ = forward.__name__
     apply.__doc__ = forward.__doc__
     apply.__wrapped__ = forward
-    apply.names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]  # the parameters, in order
+    apply.names = names
     apply.takes = code.co_argcount  # how many of them may be given by position
     apply.defaults = dict(zip(reversed(apply.names[: apply.takes]), reversed(forward.__defaults__ or ()), strict=False))
     apply.defaults |= forward.__kwdefaults__ or {}
@@ -180,7 +319,7 @@ def wrap(array: Any) -> "Tensor":
     out = _new(Tensor)
     out._data = array
     out._grad = None
-    out.requires_grad = False
+    out._requires_grad = False
     out._grad_fn = None
     return out
 
@@ -202,14 +341,14 @@ class Tensor:
         ((2, 2), 100.0)
     """
 
-    __slots__ = ("__weakref__", "_data", "_grad", "_grad_fn", "requires_grad")
+    __slots__ = ("__weakref__", "_data", "_grad", "_grad_fn", "_requires_grad")
     __array_ufunc__ = None  # array * Tensor asks Tensor.__rmul__ instead of looping over the elements
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self._data = as_array(data)
         self._grad: np.ndarray | None = None
-        self.requires_grad = requires_grad
         self._grad_fn: Any = None
+        self.requires_grad = requires_grad
 
     # What it holds
 
@@ -220,7 +359,8 @@ class Tensor:
 
     @data.setter
     def data(self, value: Any) -> None:
-        self._data = value if type(value) is np.ndarray and value.dtype is FLOAT32 else as_array(value)
+        if value is not self._data:  # `x.data += 1` hands the same array back
+            self._data = as_array(value)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -278,19 +418,34 @@ class Tensor:
     # Gradients: given now, alive from module 05 on
 
     @property
+    def requires_grad(self) -> bool:
+        """Whether `backward` shall leave a gradient here; what was computed from such a Tensor has it, too."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self._grad_fn is not None and not value:
+            raise RuntimeError("the result of a recorded operation cannot be switched off, or gradients would get lost: use x.detach().")
+        self._requires_grad = bool(value)
+
+    @property
     def grad(self) -> np.ndarray | None:
         """The gradient that `backward` left here, an array of the same shape, or None."""
         return self._grad
 
     @grad.setter
     def grad(self, value: Any) -> None:
-        self._grad = value if value is None or type(value) is np.ndarray else np.asarray(value, dtype=np.float32)
+        if value is not None and (type(value) is not np.ndarray or value.dtype is not FLOAT32):
+            value = np.asarray(raw(value), dtype=np.float32)
+        self._grad = value
 
-    def backward(self, grad: Any = None) -> None:
+    def backward(self, grad: Any = None, retain_graph: bool = False, **words: Any) -> None:
         """Compute the gradient of this Tensor with respect to every Tensor that it was computed from."""
         if _engine is None:
             raise RuntimeError("backward() has no engine yet: module 05 builds it.")
-        _engine.backward(self, grad)
+        if retain_graph or words.get("create_graph"):
+            raise ValueError("a graph is walked once and freed on the way: add the losses up for one backward(), or compute them again.")
+        _engine.backward(self, words.get("gradient", grad))
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
@@ -344,31 +499,32 @@ class Tensor:
     def __ge__(self, other): return self._data >= raw(other)
     __hash__ = object.__hash__  # a Tensor is itself, whatever its numbers are
 
-    def argmax(self, axis: int | None = None) -> np.ndarray:
-        """Index of the largest element along `axis`, as an integer array."""
-        return self._data.argmax(axis)
+    def argmax(self, axis: int | None = None, dim: int | None = None) -> np.ndarray:
+        """Index of the largest element along `axis` (or PyTorch's word, `dim`), as an integer array."""
+        axis = axis if dim is None else dim
+        return self._data.argmax(None if axis is None else check_axis("argmax", axis, self.ndim))
 
     # Reductions
 
-    def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
+    def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, **words: Any) -> "Tensor":
         """Sum over `axis`; over everything when it is None."""
-        return reduce_sum(self, axis, keepdims)
+        return reduce_sum(self, axis=axis, keepdims=keepdims, **words)
 
-    def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
+    def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, **words: Any) -> "Tensor":
         """Mean over `axis`."""
-        return reduce_mean(self, axis, keepdims)
+        return reduce_mean(self, axis=axis, keepdims=keepdims, **words)
 
-    def var(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
+    def var(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, **words: Any) -> "Tensor":
         """Population variance over `axis` (divided by the count, as layer and batch norm need it)."""
-        return reduce_var(self, axis, keepdims)
+        return reduce_var(self, axis=axis, keepdims=keepdims, **words)
 
-    def max(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
+    def max(self, *, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
         """Largest element along `axis`."""
-        return reduce_max(self, axis, keepdims)
+        return reduce_max(self, axis=axis, keepdims=keepdims)
 
-    def min(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
+    def min(self, *, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
         """Smallest element along `axis`."""
-        return -reduce_max(-self, axis, keepdims)
+        return -reduce_max(-self, axis=axis, keepdims=keepdims)
 
     # Shapes
 
@@ -378,12 +534,15 @@ class Tensor:
 
     def flatten(self, start_axis: int = 0) -> "Tensor":
         """All axes from `start_axis` on as one."""
-        return reshape(self, (*self.shape[:start_axis], -1))
+        start = check_axis("flatten", start_axis, self.ndim)
+        return reshape(self, (*self.shape[:start], prod(self.shape[start:])))
 
     def transpose(self, axis0: int = -2, axis1: int = -1) -> "Tensor":
         """Two axes swapped."""
+        first, second = check_axis("transpose", axis0, self.ndim), check_axis("transpose", axis1, self.ndim)
         axes = list(range(self.ndim))
-        axes[axis0], axes[axis1] = axes[axis1], axes[axis0]
+        if axes:
+            axes[first], axes[second] = axes[second], axes[first]
         return permute(self, tuple(axes))
 
     @property
@@ -397,12 +556,12 @@ class Tensor:
 
     def squeeze(self, axis: int | None = None) -> "Tensor":
         """Without the axes of size 1 (or without `axis`, if its size is 1)."""
-        drop = range(self.ndim) if axis is None else (axis % self.ndim,)
+        drop = range(self.ndim) if axis is None else (check_axis("squeeze", axis, self.ndim),)
         return reshape(self, tuple(n for i, n in enumerate(self.shape) if n != 1 or i not in drop))
 
     def unsqueeze(self, axis: int) -> "Tensor":
         """With a new axis of size 1 at `axis`."""
-        at = axis % (self.ndim + 1)
+        at = check_axis("unsqueeze", axis, self.ndim + 1)
         return reshape(self, (*self.shape[:at], 1, *self.shape[at:]))
 
     def expand(self, *shape: Any) -> "Tensor":
@@ -413,7 +572,14 @@ class Tensor:
         return index(self, key=raw_key(key))
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        if isinstance(value, Tensor) and value._requires_grad and recording():
+            raise RuntimeError("x[key] = y is not recorded, and y's gradient would be lost: use stack, cat or where, or write y.detach().")
         self.data[raw_key(key)] = raw(value)
+
+
+def recording() -> bool:
+    """Whether operations leave a graph at the moment: there is an engine, and no no_grad() in force."""
+    return _engine is not None and _engine.recording()
 
 
 def raw(value: Any) -> Any:
@@ -427,7 +593,7 @@ def raw_key(key: Any) -> Any:
         return tuple(raw_key(part) for part in key)
     if isinstance(key, Tensor):
         return key._data.astype(np.intp)
-    return np.array(key) if isinstance(key, np.ndarray) or (isinstance(key, list) and key) else key
+    return np.array(key, dtype=None if key else np.intp) if isinstance(key, list) else key
 
 
 def unpack(sizes: tuple) -> tuple[int, ...]:
@@ -573,7 +739,7 @@ def reduce_sum(x, axis=None, keepdims=False):
 @op
 def reduce_max(x, axis=None, keepdims=False):
     """Largest element along `axis` (a number, a tuple, or None for all)."""
-    if x.size == 0:
+    if count_reduced(x.shape, axis) == 0:
         raise ShapeError(f"max: shape {x.shape} has no elements to choose from.")
     return x.max(axis=axis, keepdims=keepdims)
 
@@ -723,9 +889,13 @@ def cat_arrays(blocks: Sequence[np.ndarray], axis: int) -> np.ndarray:
 @op
 def concatenate(*blocks, axis=0):
     """Join arrays along `axis`; what is kept for the derivative is where each block begins and ends."""
+    if not blocks[0].ndim:
+        raise ShapeError("cat: single numbers have no axis to be joined along: use stack.")
+    at = axis % blocks[0].ndim
+    rest = blocks[0].shape[:at] + blocks[0].shape[at + 1 :]
     for block in blocks[1:]:
-        if block.ndim != blocks[0].ndim:
-            raise ShapeError(f"cat: shapes {[b.shape for b in blocks][:8]} differ in their number of axes.")
+        if block.ndim != blocks[0].ndim or block.shape[:at] + block.shape[at + 1 :] != rest:
+            raise ShapeError(f"cat: shapes {[b.shape for b in blocks][:8]} must agree in all axes but axis {axis}.")
     ends = np.cumsum([0, *(block.shape[axis] for block in blocks)])
     return cat_arrays(blocks, axis), ends
 
@@ -755,6 +925,9 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
         >>> stack([zeros(3), ones(3)]).shape
         (2, 3)
     """
+    shapes = [t.shape for t in tensors]
+    if any(shape != shapes[0] for shape in shapes):
+        raise ShapeError(f"stack: shapes {shapes[:8]} differ: Tensors of one shape are needed.")
     return cat([t.unsqueeze(axis) for t in tensors], axis)
 
 
@@ -806,6 +979,347 @@ def rand(*shape: Any, requires_grad: bool = False) -> Tensor:
 def randn(*shape: Any, requires_grad: bool = False) -> Tensor:
     """Normal random numbers with mean 0 and variance 1."""
     return Tensor(_random.standard_normal(unpack(shape), dtype=np.float32), requires_grad)
+
+
+# From cell 'given-everyday'.
+@op
+def where(condition, a, b):
+    """`a` where `condition` (an array of booleans) holds, `b` elsewhere; all three broadcast."""
+    return np.where(condition, a, b)
+
+
+@op
+def maximum(a, b):
+    """The larger of a and b, element by element; where they are equal each gets half of the gradient, as in PyTorch."""
+    return np.maximum(a, b)
+
+
+@op
+def euclidean_norm(x, axis=None, keepdims=False):
+    """Length over `axis`: the root of the sum of squares; its gradient at 0 is taken as 0, as in PyTorch."""
+    return np.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
+
+
+class Extreme(NamedTuple):
+    """What x.max(dim=0) and x.min(dim=0) return: the values, a Tensor, and where they stood, an integer array."""
+
+    values: Tensor
+    indices: np.ndarray
+
+
+def extreme(x: Tensor, dim: int, keepdim: bool, where_it_is: Callable) -> Extreme:
+    """Values and indices along `dim`; the gradient goes to the element that was found first."""
+    at = check_axis("max", dim, x.ndim)
+    if not x.ndim:
+        return Extreme(x.reshape(()), np.array(0))
+    if not x.shape[at]:
+        raise ShapeError(f"max: shape {x.shape} has no elements to choose from.")
+    indices = where_it_is(x._data, axis=at)
+    key = list(np.indices(indices.shape, sparse=True))
+    key.insert(at, indices)
+    values = x[tuple(key)]
+    return Extreme(values.unsqueeze(at), np.expand_dims(indices, at)) if keepdim else Extreme(values, indices)
+
+
+def rebuild(kind: type, array: np.ndarray, requires_grad: bool, grad: np.ndarray | None, others: dict) -> Tensor:
+    """Make a Tensor again of what copying or pickling took apart."""
+    tensor = _new(kind)
+    tensor._data, tensor._grad_fn = np.array(array), None  # memory of our own: an unpickled array may lie in a `bytes`
+    tensor._requires_grad, tensor._grad = requires_grad, None if grad is None else np.array(grad)
+    for name, value in others.items():
+        setattr(tensor, name, value)
+    return tensor
+
+
+def in_place(operation: Callable, target: Tensor, other: Any) -> Tensor:
+    """What `x += y` does: a write into x where nothing is recorded, x = x + y for a result; an explanation for a weight."""
+    if recording() and (target._requires_grad or (isinstance(other, Tensor) and other._requires_grad)):
+        if target._requires_grad and target._grad_fn is None:
+            raise RuntimeError(
+                f"{operation.__name__} in place on a Tensor that requires a gradient: update it under `with no_grad():`, "
+                f"or compute a new one, such as y = x + 1."
+            )
+        return operation(target, other)
+    result = raw(operation(target.detach(), raw(other)))
+    if result.shape != target.shape:
+        raise ShapeError(f"{operation.__name__} in place: the result of shape {result.shape} does not fit into {target.shape}.")
+    target.data[...] = result
+    return target
+
+
+class Everyday:
+    """Methods that `Tensor` gets below: PyTorch's spellings of what it can already do, and good manners."""
+
+    def __iadd__(self, other): return in_place(add, self, other)
+    def __isub__(self, other): return in_place(sub, self, other)
+    def __imul__(self, other): return in_place(mul, self, other)
+    def __itruediv__(self, other): return in_place(div, self, other)
+    def __ipow__(self, other): return in_place(power, self, other)
+
+    def __matmul__(self, other):
+        if isinstance(other, int | float | np.generic):
+            raise TypeError(f"x @ {other!r}: @ multiplies matrices; a number multiplies with *.")
+        return matmul(self, other)
+
+    def __format__(self, form: str) -> str:
+        """f"{loss:.4f}" for a single element."""
+        return format(self.item(), form) if form and self._data.size == 1 else format(repr(self), form)
+
+    def __reduce_ex__(self, protocol: int) -> tuple:
+        """What copy, deepcopy and pickle take: the numbers, not the graph.
+
+        Raises:
+            RuntimeError: the result of a recorded operation, whose graph cannot be copied.
+        """
+        if self._grad_fn is not None:
+            raise RuntimeError(f"a result with a graph ({self._grad_fn!r}) cannot be copied or pickled: take x.detach() or x.numpy().")
+        return rebuild, (type(self), self._data, self._requires_grad, self._grad, getattr(self, "__dict__", {}))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise AttributeError(f"Tensor has no {name}{instead(name, NOT_HERE, dir(Tensor))}", name=name, obj=self)
+
+    def max(self, *other, axis=None, keepdims=False, dim=None, keepdim=False):
+        """Largest element along `axis`; with PyTorch's word `dim` its pair (values, indices)."""
+        if other:
+            raise TypeError("x.max(axis=1) gives the values, x.max(dim=1) PyTorch's pair (values, indices), maximum(x, y) compares two.")
+        return reduce_max(self, axis=axis, keepdims=keepdims or keepdim) if dim is None else extreme(self, dim, keepdim, np.argmax)
+
+    def min(self, *other, axis=None, keepdims=False, dim=None, keepdim=False):
+        """Smallest element along `axis`; with PyTorch's word `dim` its pair (values, indices)."""
+        if other:
+            raise TypeError("x.min(axis=1) gives the values, x.min(dim=1) PyTorch's pair (values, indices), minimum(x, y) compares two.")
+        return -reduce_max(-self, axis=axis, keepdims=keepdims or keepdim) if dim is None else extreme(self, dim, keepdim, np.argmin)
+
+    def var(self, axis=None, keepdims=False, correction=0, **words):
+        """Variance over `axis`: the population's, divided by n - correction; PyTorch's default is correction=1 (unbiased=True)."""
+        if "unbiased" in words:
+            correction = int(words.pop("unbiased"))
+        spread = reduce_var(self, axis=axis, keepdims=keepdims, **words)
+        n = self.numel() // max(1, spread.numel())
+        return spread * (n / (n - correction)) if correction and n > correction else spread * float("nan") if correction else spread
+
+    def std(self, axis=None, keepdims=False, correction=1, **words):
+        """Standard deviation over `axis`, divided by n - 1 as in PyTorch; correction=0 is the root of our var()."""
+        return Tensor.var(self, axis, keepdims, correction, **words).sqrt()
+
+    def norm(self, p=2, axis=None, keepdims=False, **words):
+        """Length over `axis`; p is 2 (the root of the squares' sum) or 1 (the sum of absolute values)."""
+        if p not in (1, 2):
+            raise ValueError(f"norm: p is 1 or 2, not {p!r}.")
+        length = euclidean_norm if p == 2 else reduce_sum
+        return length(self if p == 2 else absolute(self), axis=axis, keepdims=keepdims, **words)
+
+    def argmin(self, axis=None, dim=None):
+        """Index of the smallest element along `axis`, as an integer array."""
+        return (-self.detach()).argmax(axis, dim)
+
+    def size(self, dim=None):
+        """The shape, or the size along one axis."""
+        return self.shape if dim is None else self.shape[check_axis("size", dim, self.ndim)]
+
+    def flatten(self, start_dim=0, end_dim=-1, **words):
+        """All axes from `start_dim` to `end_dim` (or from start_axis on) as one."""
+        start = check_axis("flatten", words.get("start_axis", start_dim), self.ndim)
+        end = check_axis("flatten", end_dim, self.ndim)
+        return reshape(self, (*self.shape[:start], prod(self.shape[start : end + 1]), *self.shape[end + 1 :]))
+
+    def squeeze(self, axis=None, dim=None):
+        """Without the axes of size 1, or without one of them if its size is 1."""
+        return squeeze(self, axis if dim is None else dim)
+
+    def unsqueeze(self, axis=None, dim=None):
+        """With a new axis of size 1."""
+        return unsqueeze(self, axis if dim is None else dim)
+
+    def clip(self, low=None, high=None, **words):
+        """Each element, held between `low` and `high` (PyTorch's words: min, max)."""
+        return clip(self, words.get("min", low), words.get("max", high))
+
+    def transpose(self, axis0=-2, axis1=-1, **words):
+        """Two axes swapped (PyTorch's words: dim0, dim1)."""
+        return transpose(self, words.get("dim0", axis0), words.get("dim1", axis1))
+
+    def dim(self): return self.ndim
+    def nelement(self): return self.numel()
+    def view(self, *shape): return self.reshape(*shape)
+    def view_as(self, other): return self.reshape(other.shape)
+    def expand_as(self, other): return self.expand(other.shape)
+    def t(self): return self.T
+    def add(self, other, alpha=1): return self + (other if alpha == 1 else other * alpha)
+    def sub(self, other, alpha=1): return self - (other if alpha == 1 else other * alpha)
+    def mul(self, other): return self * other
+    def div(self, other): return self / other
+    def pow(self, exponent): return self**exponent
+    def neg(self): return -self
+    def square(self): return self * self
+    def matmul(self, other): return self @ other
+    def eq(self, other): return self == other
+    def gt(self, other): return self > other
+    def lt(self, other): return self < other
+    def clamp(self, min=None, max=None): return clip(self, min, max)
+    def clone(self): return self * 1
+    def contiguous(self): return self
+    def cpu(self): return self
+    def float(self): return self
+    def tolist(self): return self._data.tolist()
+    def masked_fill(self, mask, value): return where(raw(mask) != 0, value, self)
+    def split(self, size, dim=0): return tuple(self[cut] for cut in cuts(self, size, dim))
+    def chunk(self, chunks, dim=0): return self.split(max(1, -(-self.size(dim) // chunks)), dim)
+    def add_(self, other, alpha=1): return in_place(add, self, raw(other) * alpha)
+    def sub_(self, other, alpha=1): return in_place(sub, self, raw(other) * alpha)
+    def mul_(self, other): return in_place(mul, self, other)
+    def div_(self, other): return in_place(div, self, other)
+    def fill_(self, value): return in_place(replace, self, value)
+    def zero_(self): return in_place(replace, self, 0.0)
+    def copy_(self, other): return in_place(replace, self, other)
+
+    def requires_grad_(self, requires_grad=True):
+        """Set requires_grad, and return the Tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    is_leaf = property(lambda self: self._grad_fn is None, doc="Whether no recorded operation made it.")
+    grad_fn = property(lambda self: self._grad_fn, doc="The node of the operation that made it, or None.")
+    mT = property(lambda self: self.transpose(-2, -1), doc="The last two axes swapped.")
+
+
+def replace(x: Tensor, value: Any) -> Tensor:
+    """`value`, broadcast to the shape of x: what fill_ and copy_ write."""
+    return Tensor(np.broadcast_to(raw(value), x.shape))
+
+
+def cuts(x: Tensor, size: Any, dim: int) -> list[tuple]:
+    """Indices of the pieces along `dim`, each of `size`, or of the sizes in a list."""
+    at = check_axis("split", dim, x.ndim)
+    ends = np.cumsum(size).tolist() if isinstance(size, list | tuple) else list(range(size, x.shape[at] + size, size))
+    if isinstance(size, list | tuple) and ends[-1] != x.shape[at]:
+        raise ShapeError(f"split: sizes {list(size)} do not add up to {x.shape[at]}.")
+    return [(slice(None),) * at + (slice(start, end),) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+ONE_DEVICE = "there is one device, the processor: leave the call out"
+NOT_HERE = {  # names of PyTorch's that a Tensor does not have: what to write
+    "to": ONE_DEVICE, "cuda": ONE_DEVICE, "device": ONE_DEVICE,
+    "double": "every Tensor is float32: for more digits compute with x.numpy().astype(np.float64)",
+    "half": "every Tensor is float32: leave the call out",
+    "long": "labels and indices are NumPy arrays: x.numpy().astype(np.intp)", "int": "x.numpy().astype(np.intp)",
+    "bool": "x.numpy().astype(bool), or x != 0",
+    "relu": "F.relu(x), from module 02", "sigmoid": "F.sigmoid(x), from module 02", "tanh": "F.tanh(x), from module 02",
+    "softmax": "F.softmax(x, axis=-1), from module 02", "log_softmax": "F.log_softmax(x, axis=-1), from module 04",
+    "repeat": "x.expand(...) for axes of size 1, or cat([x, x])", "gather": "x[np.arange(len(x)), indices]",
+    "index_select": "x[indices] or x[:, indices]", "scatter_": "build it with NumPy, or where(condition, a, b)",
+    "flip": "x[::-1], or x[:, ::-1] for another axis", "topk": "np.argsort(-x.numpy(), axis)[..., :k], then index x",
+    "sort": "np.argsort(x.numpy(), axis), then index x", "cumsum": "np.cumsum(x.numpy(), axis), or a Function of your own (module 05)",
+    "unbind": "list(x), or [x[:, i] for i in range(n)]", "outer": "x.unsqueeze(1) * y", "register_hook": "read x.grad after backward()",
+    "retain_grad": "gradients stay on leaves only: make the Tensor one with y = y.detach().requires_grad_()",
+    "nonzero": "np.nonzero(x.numpy())", "any": "(x != 0).any()", "all": "(x != 0).all()", "isnan": "np.isnan(x.numpy())",
+    "detach_": "x = x.detach()", "swapaxes": "x.transpose(0, 1)", "type": "every Tensor is float32", "bmm": "x @ y", "mm": "x @ y", "dot": "x @ y",
+    "normal_": "nn.init.normal_(x)", "uniform_": "nn.init.uniform_(x)", "prod": "x.log().sum().exp() for positive numbers",
+}  # fmt: skip
+
+
+def instead(name: str, table: dict[str, str], known: Any) -> str:
+    """The end of a message about a missing name: what to write in its place, or which name is near."""
+    if name in table:
+        return f": {table[name]}."
+    names = {word.lower(): word for word in known if not word.startswith("_")}
+    near = get_close_matches(name.lower(), names, n=1, cutoff=0.7)
+    return f": did you mean {names[near[0]]}?" if near else "."
+
+
+squeeze, unsqueeze, transpose = Tensor.squeeze, Tensor.unsqueeze, Tensor.transpose  # Everyday's take dim= too
+for _name, _method in vars(Everyday).items():
+    if not _name.startswith("__") or _name.startswith("__i") or _name in ("__matmul__", "__format__", "__reduce_ex__", "__getattr__"):
+        setattr(Tensor, _name, _method)
+
+
+def tensor(data: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
+    """A new Tensor, as Tensor(data) makes it; `dtype` is there to be refused, unless it is float32."""
+    if dtype is not None and np.dtype(dtype) != FLOAT32:
+        raise TypeError(f"every Tensor is float32, not {dtype}: labels and indices are NumPy arrays, np.array(..., dtype=np.intp).")
+    return Tensor(data, requires_grad)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A Tensor with a copy of the array's numbers (PyTorch's shares the memory)."""
+    return Tensor(array)
+
+
+def minimum(a: Any, b: Any) -> Tensor:
+    """The smaller of a and b, element by element."""
+    return -maximum(-a, -b)
+
+
+def zeros_like(x: Tensor, requires_grad: bool = False) -> Tensor:
+    """Zeros in the shape of x."""
+    return zeros(x.shape, requires_grad=requires_grad)
+
+
+def ones_like(x: Tensor, requires_grad: bool = False) -> Tensor:
+    """Ones in the shape of x."""
+    return ones(x.shape, requires_grad=requires_grad)
+
+
+def full_like(x: Tensor, value: float, requires_grad: bool = False) -> Tensor:
+    """One value in the shape of x."""
+    return full(x.shape, value, requires_grad)
+
+
+def rand_like(x: Tensor, requires_grad: bool = False) -> Tensor:
+    """Uniform random numbers in the shape of x."""
+    return rand(x.shape, requires_grad=requires_grad)
+
+
+def randn_like(x: Tensor, requires_grad: bool = False) -> Tensor:
+    """Normal random numbers in the shape of x."""
+    return randn(x.shape, requires_grad=requires_grad)
+
+
+def linspace(start: float, stop: float, count: int) -> Tensor:
+    """`count` evenly spaced numbers from `start` to `stop`, both included."""
+    return Tensor(np.linspace(start, stop, count))
+
+
+def tril(x: Tensor, diagonal: int = 0) -> Tensor:
+    """The lower triangle of the last two axes, zeros above `diagonal`."""
+    return where(np.tri(*x.shape[-2:], diagonal, dtype=bool), x, 0)
+
+
+def triu(x: Tensor, diagonal: int = 0) -> Tensor:
+    """The upper triangle of the last two axes, zeros below `diagonal`."""
+    return where(~np.tri(*x.shape[-2:], diagonal - 1, dtype=bool), x, 0)
+
+
+def randperm(n: int) -> np.ndarray:
+    """The numbers 0 to n - 1 in random order, an array of integers."""
+    return generator().permutation(n).astype(np.intp)
+
+
+def randint(low: int, high: int | None = None, size: Any = ()) -> np.ndarray:
+    """Random integers from `low` up to, not including, `high` (from 0 up to `low` if there is no `high`)."""
+    return generator().integers(*((0, low) if high is None else (low, high)), size=size, dtype=np.intp)
+
+
+def save(state: dict[str, Any], path: Any) -> None:
+    """Write a state_dict, names with arrays, to a file (NumPy's .npz); the file is there whole or not at all.
+
+    Raises:
+        TypeError: something else than a dictionary of arrays and numbers.
+    """
+    if not isinstance(state, dict) or any(isinstance(value, dict) or callable(value) for value in state.values()):
+        raise TypeError("save takes a dictionary of names and arrays, such as model.state_dict(); a whole run is saved by Trainer.save(path).")
+    part = f"{path}.part"
+    with open(part, "wb") as file:
+        np.savez(file, **{name: raw(value) for name, value in state.items()})
+    os.replace(part, path)
+
+
+def load(path: Any) -> dict[str, np.ndarray]:
+    """Read what `save` wrote: names with arrays."""
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 # From cell 'squared-distances'.

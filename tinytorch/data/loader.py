@@ -47,6 +47,7 @@ import gzip
 import hashlib
 import os
 import tarfile
+import warnings
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -329,10 +330,17 @@ def batch_indices(
 def prefetched(batches: Iterator[tuple], depth: int) -> Iterator[tuple]:
     """Yield from `batches` while a background thread prepares up to `depth` of the next ones.
 
-    What `batches` raises is raised here, at the batch that it belongs to. Closing the generator ends the thread.
+    What `batches` raises is raised here, at the batch that it belongs to. Closing the generator ends the thread. A Python that
+    cannot start threads (one in a browser) prepares nothing ahead, and says so once.
     """
     end = object()
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
+    try:
+        thread.submit(int)  # starts the thread, if there can be one
+    except RuntimeError:
+        warnings.warn("this Python cannot start threads, so prefetch prepares no batch ahead.", stacklevel=2)
+        yield from batches
+        return
     try:
         waiting = deque(thread.submit(next, batches, end) for _ in range(depth))
         while (batch := waiting.popleft().result()) is not end:
@@ -654,7 +662,7 @@ class ImageDataset(TensorDataset):
         wrong = np.flatnonzero((labels < 0) | (labels >= classes))
         if wrong.size:
             raise ValueError(f"sample {wrong[0]} has the label {labels[wrong[0]]}: there are classes 0 to {classes - 1}.")
-        super().__init__(images, labels.astype(np.int64))
+        super().__init__(images, labels.astype(np.intp))
         self.scale = np.float32(1 / white)
 
     def __getitem__(self, index: int) -> tuple:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time a name is l
         GELU as GELU, ReLU as ReLU, Sigmoid as Sigmoid, Softmax as Softmax, Tanh as Tanh,
     )
     from tinytorch.core.layers import (
-        Dense as Dense, Dropout as Dropout, Linear as Linear, Module as Module, Parameter as Parameter,
+        Dense as Dense, Dropout as Dropout, Identity as Identity, Linear as Linear, Module as Module, ModuleDict as
+        ModuleDict, ModuleList as ModuleList, Parameter as Parameter, ParameterList as ParameterList,
     )
     from tinytorch.core.losses import (
         BCELoss as BCELoss, BCEWithLogitsLoss as BCEWithLogitsLoss, BinaryCrossEntropyLoss as BinaryCrossEntropyLoss,
@@ -21,16 +22,27 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time a name is l
         Conv2d as Conv2d, Flatten as Flatten, MaxPool2D as MaxPool2D, MaxPool2d as MaxPool2d,
     )
     from tinytorch.nn import functional as functional
+    from tinytorch.nn import init as init
     from tinytorch.nn import utils as utils
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "core.activations": ["GELU", "ReLU", "Sigmoid", "Softmax", "Tanh"],
-        "core.layers": ["Dense", "Dropout", "Linear", "Module", "Parameter"],
+        "core.layers": ["Dense", "Dropout", "Identity", "Linear", "Module", "ModuleDict", "ModuleList", "Parameter",
+            "ParameterList"],
         "core.losses": ["BCELoss", "BCEWithLogitsLoss", "BinaryCrossEntropyLoss", "CrossEntropyLoss", "MSELoss"],
         "core.spatial": ["AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm2d", "Conv2D", "Conv2d", "Flatten", "MaxPool2D",
             "MaxPool2d"],
     },
-    facades=["functional", "utils"],
+    facades=["functional", "init", "utils"],
+    instead={
+        "Sequential": "write a class whose forward shows each step",
+        "LeakyReLU": "write where(x > 0, x, 0.01 * x)",
+        "NLLLoss": "write CrossEntropyLoss, which takes logits",
+        "L1Loss": "write (prediction - target).abs().mean()",
+        "BatchNorm1d": "write F.batch_norm(x, ...)",
+        "DataParallel": "there is one device, the processor",
+        "LogSoftmax": "write F.log_softmax(x, axis=-1)",
+    },
 )

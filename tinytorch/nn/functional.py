@@ -32,4 +32,12 @@ __getattr__, __dir__, __all__ = lazy_names(
         "core.spatial": ["adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "conv2d", "max_pool2d"],
     },
     facades=[],
+    instead={
+        "one_hot": "write np.eye(classes, dtype=np.float32)[labels]",
+        "nll_loss": "write cross_entropy, which takes logits",
+        "l1_loss": "write (prediction - target).abs().mean()",
+        "normalize": "write x / x.norm(dim=-1, keepdim=True)",
+        "pad": "write np.pad before Tensor(...), or padding= of a convolution",
+        "leaky_relu": "write where(x > 0, x, 0.01 * x)",
+    },
 )

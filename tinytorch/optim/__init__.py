@@ -17,4 +17,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         "core.optimizers": ["Adam", "AdamW", "Optimizer", "RMSprop", "SGD"],
     },
     facades=["lr_scheduler"],
+    instead={
+        "Adagrad": "write RMSprop",
+        "LBFGS": "write Adam",
+    },
 )

@@ -10,6 +10,7 @@ from tito.sources.markers import MARKER, SOLUTION, region
 
 LONGEST_REGION = 15  # lines a student has to find
 SCAFFOLD = ("TODO", "APPROACH", "EXAMPLE", "HINT")
+FOLDED = {"jupyter": {"source_hidden": True}}
 HIDING = re.compile(r"hide|hidden|collapsed|remove[-_](cell|input)")
 
 
@@ -60,9 +61,14 @@ def markers_in_place(source: Source) -> Iterator[Finding]:
 
 
 def nothing_hidden(source: Source) -> Iterator[Finding]:
-    """What a student can open is not a place to hide things: no folded cells, no HTML comments."""
+    """What a student can open is not a place to hide things: no folded answers or questions, no HTML comments.
+
+    Long given code that is locked may stand folded (`source_hidden`).
+    """
     for cell in source.cells:
         settings = {key: value for key, value in cell.metadata.items() if key != "nbgrader"}
+        if settings == FOLDED and cell.kind == "code" and _is_locked_given(cell):
+            continue
         if HIDING.search(str(settings)):
             yield Finding(line_of(cell), "nothing-hidden", f"the metadata of cell {cell.name} hides it: {settings}")
         for number, line in enumerate(cell.lines, start=1):
@@ -85,6 +91,11 @@ def question_apart(source: Source) -> Iterator[Finding]:
 
 def _code_answers(source: Source) -> list[Cell]:
     return [cell for cell in source.cells if cell.kind == "code" and cell.nbgrader.get("solution")]
+
+
+def _is_locked_given(cell: Cell) -> bool:
+    managed = cell.nbgrader
+    return bool(managed.get("locked")) and not any(managed.get(key) for key in ("grade", "solution", "task"))
 
 
 def _docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -4,6 +4,7 @@ import importlib
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,7 +44,10 @@ class NotBuiltYet:
 
 
 def lazy_names(
-    facade: str, homes: Mapping[str, Sequence[str]], facades: Sequence[str] = ()
+    facade: str,
+    homes: Mapping[str, Sequence[str]],
+    facades: Sequence[str] = (),
+    instead: Mapping[str, str] | None = None,
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Make a facade's `__getattr__`, `__dir__` and `__all__` (PEP 562).
 
@@ -51,6 +55,7 @@ def lazy_names(
         facade: the facade's own module name.
         homes: part -> the names that the facade takes from it.
         facades: facades one level below, loaded as attributes too.
+        instead: names of PyTorch's that the facade does not have -> what to write.
 
     Returns:
         The three objects; `__all__` lists what is exported so far.
@@ -63,7 +68,8 @@ def lazy_names(
             return importlib.import_module(f"{facade}.{name}")
         module = sys.modules[facade]
         if name not in home_of:
-            raise AttributeError(f"module '{facade}' has no attribute '{name}'", name=name, obj=module)
+            cure = _cure(name, instead or {}, [*home_of, *facades])
+            raise AttributeError(f"module '{facade}' has no attribute '{name}'{cure}", name=name, obj=module)
         value = _load(home_of[name], name)
         setattr(module, name, value)  # the next look-up does not come here
         return value
@@ -93,6 +99,15 @@ def _load(home: str, name: str) -> Any:
         number, title = PARTS[home]
         raise ImportError(f"tinytorch.{home} defines no {name}: it belongs to module {number} ({title}).", name=home)
     return getattr(module, name)
+
+
+def _cure(name: str, instead: Mapping[str, str], known: Sequence[str]) -> str:
+    """The end of a message about a missing name: what to write in its place, or which name is near."""
+    if name in instead:
+        return f": {instead[name]}."
+    names = {word.lower(): word for word in known}
+    near = get_close_matches(name.lower(), names, n=1, cutoff=0.7)
+    return f": did you mean {names[near[0]]}?" if near else "."
 
 
 def _file(home: str) -> Path:
