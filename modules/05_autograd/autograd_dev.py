@@ -54,6 +54,7 @@ from tinytorch.core.tensor import (
     Tensor,
     absolute,
     add,
+    choose,
     clip,
     concatenate,
     count_reduced,
@@ -79,7 +80,6 @@ from tinytorch.core.tensor import (
     set_engine,
     sqrt,
     sub,
-    where,
     wrap,
 )
 
@@ -876,19 +876,19 @@ def binary_cross_entropy_with_logits_logits(g, logits, target):
 
 # %% [markdown]
 r"""
-And the rules of `where`, `maximum` and `euclidean_norm`, which module 01 gives for the sake of PyTorch's spellings.
+And the rules of `choose`, `maximum` and `euclidean_norm`, which module 01 gives for the sake of PyTorch's spellings.
 """
 
 # %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "given-everyday-rules", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
-@derivative(where, "a")
-def where_a(g, condition):
+@derivative(choose, "a")
+def choose_a(g, condition):
     """The gradient passes where a was taken."""
     return np.where(condition, g, np.float32(0))
 
 
-@derivative(where, "b")
-def where_b(g, condition):
+@derivative(choose, "b")
+def choose_b(g, condition):
     """The gradient passes where b was taken."""
     return np.where(condition, np.float32(0), g)
 

@@ -415,12 +415,19 @@ class TestDropout:
         np.testing.assert_array_equal(dropout(x).data, first)
         assert (first != second).any()
 
-    @pytest.mark.parametrize("p", [1, 1.0, -0.1, 2, float("nan")])
+    @pytest.mark.parametrize("p", [1.001, -0.1, 2, float("nan")])
     def test_p_outside_its_range_is_refused(self, p):
-        with pytest.raises(ValueError, match="at least 0 and below 1"):
+        with pytest.raises(ValueError, match="from 0 to 1"):
             dropout(Tensor([1.0]), p)
-        with pytest.raises(ValueError, match="at least 0 and below 1"):
+        with pytest.raises(ValueError, match="from 0 to 1"):
             Dropout(p)
+
+    def test_p_of_one_drops_everything(self):
+        x = Tensor([1.0, float("inf")], requires_grad=True)
+        out = Dropout(1.0)(Tensor([1.0, 2.0]))
+        np.testing.assert_array_equal(out.data, [0, 0])
+        dropout(x[:1], 1.0).sum().backward()
+        np.testing.assert_array_equal(x.grad, [0, 0])
 
 
 class TestStackTogether:

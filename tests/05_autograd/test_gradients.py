@@ -29,7 +29,7 @@ OPERATIONS = {
 }
 
 # What has no derivative: whole numbers, shapes and switches, and the targets of losses that nobody learns.
-OPTIONS = {"axis", "axes", "keepdims", "shape", "key", "low", "high"}
+OPTIONS = {"axis", "axes", "keepdims", "shape", "key", "low", "high", "condition"}
 TARGETS = {
     ("cross_entropy", "target"),
     ("binary_cross_entropy", "target"),
@@ -198,6 +198,13 @@ def cases() -> list[Case]:
     all_cases += [
         Case("index", [spread((2, 3, 4))], options={"key": key}) for key in ((0, slice(None), [1, 1]), ([1, 0], 2))
     ]
+    for shapes in [((2, 3), (3,)), ((), (2,)), ((0, 3), (3,)), ((2, 1), (1, 3))]:
+        all_cases.append(Case("maximum", [spread(shapes[0]), spread(shapes[1], seed=1)]))
+    for shape in [(), (3,), (2, 3), (2, 3, 2)]:
+        condition = np.array(spread(shape, seed=2) > 0)
+        all_cases.append(Case("choose", [spread(shape), spread(shape, seed=1)], (condition,)))
+    for axis, keep in [(None, False), (0, False), (1, True), ((0, 2), False)]:
+        all_cases.append(Case("euclidean_norm", [positive((2, 3, 4))], options={"axis": axis, "keepdims": keep}))
     all_cases.append(Case("index", [spread((0, 4))], options={"key": (slice(None), 2)}))
     for shapes, axis in [
         ([(2, 3), (1, 3), (2, 3)], 0), ([(2, 3), (2, 1)], 1), ([(2, 3), (2, 1)], -1), ([(4,)], 0),
@@ -636,7 +643,9 @@ def torch_functions(torch: Any) -> dict:
         "expand": lambda x, shape: x.expand(shape), "index": index,
         "concatenate": lambda *blocks, axis: torch.cat(blocks, axis),
         "relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh,
-        "gelu": lambda x: F.gelu(x, approximate="tanh"),
+        "gelu": lambda x: F.gelu(x, approximate="tanh"), "maximum": torch.maximum,
+        "choose": lambda a, b, condition: torch.where(torch.tensor(condition), a, b),
+        "euclidean_norm": lambda x, axis, keepdims: torch.linalg.vector_norm(x, 2, axis, keepdims),
         "softmax": soft("softmax"), "log_softmax": soft("log_softmax"), "linear": F.linear, "mse_loss": F.mse_loss,
         "binary_cross_entropy": F.binary_cross_entropy,
         "binary_cross_entropy_with_logits": F.binary_cross_entropy_with_logits,

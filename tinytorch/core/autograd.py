@@ -58,8 +58,8 @@ __all__ = [
     "mse_loss_target",
     "binary_cross_entropy_prediction",
     "binary_cross_entropy_with_logits_logits",
-    "where_a",
-    "where_b",
+    "choose_a",
+    "choose_b",
     "maximum_a",
     "maximum_b",
     "euclidean_norm_x",
@@ -123,6 +123,7 @@ from tinytorch.core.tensor import (
     Tensor,
     absolute,
     add,
+    choose,
     clip,
     concatenate,
     count_reduced,
@@ -148,7 +149,6 @@ from tinytorch.core.tensor import (
     set_engine,
     sqrt,
     sub,
-    where,
     wrap,
 )
 
@@ -629,14 +629,14 @@ def binary_cross_entropy_with_logits_logits(g, logits, target):
 
 
 # From cell 'given-everyday-rules'.
-@derivative(where, "a")
-def where_a(g, condition):
+@derivative(choose, "a")
+def choose_a(g, condition):
     """The gradient passes where a was taken."""
     return np.where(condition, g, np.float32(0))
 
 
-@derivative(where, "b")
-def where_b(g, condition):
+@derivative(choose, "b")
+def choose_b(g, condition):
     """The gradient passes where b was taken."""
     return np.where(condition, np.float32(0), g)
 

@@ -294,11 +294,10 @@ def check_reduction(reduction: str) -> str:
 
 def reduced(loss: Callable, reduction: str, prediction: Tensor, target: Any) -> Tensor:
     """A loss as its mean, as its sum, or one number for each target."""
-    target = raw(target)
-    if reduction == "none" and np.ndim(target):
+    if reduction == "none" and np.ndim(raw(target)):
         return stack([reduced(loss, "none", row, part) for row, part in zip(prediction, target, strict=True)])
     mean = loss(prediction, target)
-    return mean * np.size(target) if reduction == "sum" else mean
+    return mean * np.size(raw(target)) if reduction == "sum" else mean
 
 
 # From cell 'loss-classes'.

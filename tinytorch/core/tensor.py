@@ -10,6 +10,7 @@ __all__ = [
     "FLOAT32",
     "set_engine",
     "ShapeError",
+    "AxisError",
     "as_array",
     "FIXED",
     "own",
@@ -60,6 +61,7 @@ __all__ = [
     "arange",
     "rand",
     "randn",
+    "choose",
     "where",
     "maximum",
     "euclidean_norm",
@@ -126,6 +128,10 @@ class ShapeError(ValueError):
     """Shapes that do not fit together; the message names them and the cure."""
 
 
+class AxisError(ShapeError, IndexError):
+    """An axis that a shape does not have."""
+
+
 def as_array(data: Any) -> np.ndarray:
     """Copy numbers, nested lists, an array or a Tensor into a new float32 array.
 
@@ -187,11 +193,11 @@ def own(value: Any) -> Any:
     return array.astype(np.float32) if array.dtype.kind == "f" and array.dtype is not FLOAT32 else array
 
 
-def own_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
+def own_options(name: str, options: dict[str, Any], known: Sequence[str] = ()) -> dict[str, Any]:
     """The options of an operation, owned, with PyTorch's words `dim` and `keepdim` put into NumPy's.
 
     Raises:
-        TypeError: a Tensor among them, or both words for one thing.
+        TypeError: a Tensor among them, both words for one thing, or a word that is not among those `known`.
     """
     if any(isinstance(value, Tensor) for value in options.values()):
         raise TypeError(f"{name}: pass Tensors by position, not by name.")
@@ -202,44 +208,54 @@ def own_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
             if options.get(ours):
                 raise TypeError(f"{name}: {theirs} and {ours} are two words for one thing, pass one of them.")
             options[ours] = value
+    for word in options if known else ():
+        if word not in known:
+            cure = "nn.CrossEntropyLoss and its sisters take it" if word in ("reduction", "label_smoothing") else f"there are {', '.join(known)}"
+            raise TypeError(f"{name} has no option {word}: {cure}.")
     return options
 
 
-def check_axis(name: str, axis: Any, ndim: int) -> int:
+def check_axis(name: str, axis: Any, shape: tuple[int, ...], more: int = 0) -> int:
     """Return an axis counted from the front: the one place where an axis is checked; a 0-d Tensor has 0 and -1, as in PyTorch.
 
+    Args:
+        name: who asks.
+        axis: a whole number.
+        shape: of the Tensor that is asked.
+        more: how many axes its result will have more.
+
     Raises:
-        IndexError: there is no such axis.
+        AxisError: there is no such axis.
         TypeError: it is no whole number.
 
     Example:
-        >>> check_axis("sum", -1, 3)
+        >>> check_axis("sum", -1, (4, 5, 6))
         2
     """
     try:
         at = operator.index(axis)
     except TypeError:
         raise TypeError(f"{name}: an axis is a whole number, not {axis!r:.40}.") from None
-    count = ndim or 1
+    count = len(shape) + more or 1
     if not -count <= at < count:
-        raise IndexError(f"{name}: there is no axis {at}: with {ndim} axes they go from {-count} to {count - 1}.")
+        raise AxisError(f"{name}: shape {shape} has no axis {at} to offer: from {-count} to {count - 1} there is one.")
     return at % count
 
 
-def check_axes(name: str, axes: Any, ndim: int) -> int | tuple[int, ...] | None:
+def check_axes(name: str, axes: Any, shape: tuple[int, ...]) -> int | tuple[int, ...] | None:
     """The same for the `axis` of any operation: a number, several, or None; () is None, and a 0-d Tensor has none to fold.
 
     Raises:
-        IndexError, TypeError: see check_axis.
+        AxisError, TypeError: see check_axis.
         ValueError: an axis is named twice.
     """
     if axes is None:
         return None
     several = isinstance(axes, tuple | list | np.ndarray) and np.ndim(axes) == 1
-    checked = tuple(check_axis(name, axis, ndim) for axis in (axes if several else (axes,)))
+    checked = tuple(check_axis(name, axis, shape) for axis in (axes if several else (axes,)))
     if len(set(checked)) < len(checked):
         raise ValueError(f"{name}: an axis is named twice in {tuple(axes)}.")
-    if not ndim:
+    if not shape:
         return ()
     return (checked or None) if several else checked[0]
 
@@ -259,7 +275,7 @@ def op(forward: Callable) -> Callable:
 
     def apply(*inputs: Any, **options: Any) -> "Tensor":
         if options:
-            options = own_options(title, options)
+            options = own_options(title, options, names)
         arrays = []
         tracked = False
         for x in inputs:
@@ -270,11 +286,10 @@ def op(forward: Callable) -> Callable:
             else:
                 arrays.append(own(x))
         if axis_place is not None:
-            ndim = np.ndim(arrays[0])
             if "axis" in options:
-                options["axis"] = check_axes(title, options["axis"], ndim)
+                options["axis"] = check_axes(title, options["axis"], np.shape(arrays[0]))
             elif code.co_argcount > axis_place and len(arrays) > axis_place:
-                arrays[axis_place] = check_axes(title, arrays[axis_place], ndim)
+                arrays[axis_place] = check_axes(title, arrays[axis_place], np.shape(arrays[0]))
         try:
             result = forward(*arrays, **options)
         except ShapeError:
@@ -502,7 +517,7 @@ class Tensor:
     def argmax(self, axis: int | None = None, dim: int | None = None) -> np.ndarray:
         """Index of the largest element along `axis` (or PyTorch's word, `dim`), as an integer array."""
         axis = axis if dim is None else dim
-        return self._data.argmax(None if axis is None else check_axis("argmax", axis, self.ndim))
+        return self._data.argmax(None if axis is None else check_axis("argmax", axis, self.shape))
 
     # Reductions
 
@@ -534,12 +549,12 @@ class Tensor:
 
     def flatten(self, start_axis: int = 0) -> "Tensor":
         """All axes from `start_axis` on as one."""
-        start = check_axis("flatten", start_axis, self.ndim)
+        start = check_axis("flatten", start_axis, self.shape)
         return reshape(self, (*self.shape[:start], prod(self.shape[start:])))
 
     def transpose(self, axis0: int = -2, axis1: int = -1) -> "Tensor":
         """Two axes swapped."""
-        first, second = check_axis("transpose", axis0, self.ndim), check_axis("transpose", axis1, self.ndim)
+        first, second = check_axis("transpose", axis0, self.shape), check_axis("transpose", axis1, self.shape)
         axes = list(range(self.ndim))
         if axes:
             axes[first], axes[second] = axes[second], axes[first]
@@ -556,12 +571,12 @@ class Tensor:
 
     def squeeze(self, axis: int | None = None) -> "Tensor":
         """Without the axes of size 1 (or without `axis`, if its size is 1)."""
-        drop = range(self.ndim) if axis is None else (check_axis("squeeze", axis, self.ndim),)
+        drop = range(self.ndim) if axis is None else (check_axis("squeeze", axis, self.shape),)
         return reshape(self, tuple(n for i, n in enumerate(self.shape) if n != 1 or i not in drop))
 
     def unsqueeze(self, axis: int) -> "Tensor":
         """With a new axis of size 1 at `axis`."""
-        at = check_axis("unsqueeze", axis, self.ndim + 1)
+        at = check_axis("unsqueeze", axis, self.shape, more=1)
         return reshape(self, (*self.shape[:at], 1, *self.shape[at:]))
 
     def expand(self, *shape: Any) -> "Tensor":
@@ -983,9 +998,19 @@ def randn(*shape: Any, requires_grad: bool = False) -> Tensor:
 
 # From cell 'given-everyday'.
 @op
-def where(condition, a, b):
+def choose(a, b, condition):
     """`a` where `condition` (an array of booleans) holds, `b` elsewhere; all three broadcast."""
     return np.where(condition, a, b)
+
+
+def where(condition: Any, a: Any, b: Any) -> Tensor:
+    """`a` where `condition` holds, `b` elsewhere; all three broadcast, and the other side's gradient is 0 even where it is infinite.
+
+    Example:
+        >>> where(np.array([True, False]), Tensor([1, 2]), 0).data
+        array([1., 0.], dtype=float32)
+    """
+    return choose(a, b, np.asarray(raw(condition)) != 0)
 
 
 @op
@@ -1009,7 +1034,7 @@ class Extreme(NamedTuple):
 
 def extreme(x: Tensor, dim: int, keepdim: bool, where_it_is: Callable) -> Extreme:
     """Values and indices along `dim`; the gradient goes to the element that was found first."""
-    at = check_axis("max", dim, x.ndim)
+    at = check_axis("max", dim, x.shape)
     if not x.ndim:
         return Extreme(x.reshape(()), np.array(0))
     if not x.shape[at]:
@@ -1117,12 +1142,12 @@ class Everyday:
 
     def size(self, dim=None):
         """The shape, or the size along one axis."""
-        return self.shape if dim is None else self.shape[check_axis("size", dim, self.ndim)]
+        return self.shape if dim is None else self.shape[check_axis("size", dim, self.shape)]
 
     def flatten(self, start_dim=0, end_dim=-1, **words):
         """All axes from `start_dim` to `end_dim` (or from start_axis on) as one."""
-        start = check_axis("flatten", words.get("start_axis", start_dim), self.ndim)
-        end = check_axis("flatten", end_dim, self.ndim)
+        start = check_axis("flatten", words.get("start_axis", start_dim), self.shape)
+        end = check_axis("flatten", end_dim, self.shape)
         return reshape(self, (*self.shape[:start], prod(self.shape[start : end + 1]), *self.shape[end + 1 :]))
 
     def squeeze(self, axis=None, dim=None):
@@ -1192,7 +1217,7 @@ def replace(x: Tensor, value: Any) -> Tensor:
 
 def cuts(x: Tensor, size: Any, dim: int) -> list[tuple]:
     """Indices of the pieces along `dim`, each of `size`, or of the sizes in a list."""
-    at = check_axis("split", dim, x.ndim)
+    at = check_axis("split", dim, x.shape)
     ends = np.cumsum(size).tolist() if isinstance(size, list | tuple) else list(range(size, x.shape[at] + size, size))
     if isinstance(size, list | tuple) and ends[-1] != x.shape[at]:
         raise ShapeError(f"split: sizes {list(size)} do not add up to {x.shape[at]}.")
