@@ -106,8 +106,8 @@ MODULES: tuple[Module, ...] = (
 )  # fmt: skip
 
 
-_METHODS = ("abs", "add", "clamp", "div", "exp", "log", "matmul", "mean", "mul", "norm", "permute", "pow", "reshape", "sqrt",
-            "square", "squeeze", "std", "sub", "sum", "transpose", "unsqueeze", "var", "flatten", "argmax",
+_METHODS = ("abs", "add", "clamp", "div", "exp", "log", "matmul", "mean", "mul", "norm", "permute", "pow", "reshape",
+            "sqrt", "square", "squeeze", "std", "sub", "sum", "transpose", "unsqueeze", "var", "flatten", "argmax",
             "chunk", "split")  # fmt: skip
 
 # Names of PyTorch's that a facade does not have: what to write. See docs/from-pytorch.md.
@@ -137,9 +137,11 @@ INSTEAD: dict[str, dict[str, str]] = {
         "DataParallel": "there is one device, the processor", "LogSoftmax": "write F.log_softmax(x, axis=-1)",
     },
     "nn.functional": {
-        "one_hot": "write np.eye(classes, dtype=np.float32)[labels]", "nll_loss": "write cross_entropy, which takes logits",
+        "one_hot": "write np.eye(classes, dtype=np.float32)[labels]",
+        "nll_loss": "write cross_entropy, which takes logits",
         "l1_loss": "write (prediction - target).abs().mean()", "normalize": "write x / x.norm(dim=-1, keepdim=True)",
-        "pad": "write np.pad before Tensor(...), or padding= of a convolution", "leaky_relu": "write where(x > 0, x, 0.01 * x)",
+        "pad": "write np.pad before Tensor(...), or padding= of a convolution",
+        "leaky_relu": "write where(x > 0, x, 0.01 * x)",
     },
     "optim": {"Adagrad": "write RMSprop", "LBFGS": "write Adam"},
 }  # fmt: skip

@@ -1026,10 +1026,16 @@ def freeze(array: np.ndarray, places: Sequence = ()) -> Frozen | None:
         return None
     if id(owner) in _lent:
         others = sys.getrefcount(owner) - ALONE
-        ours = [x for place in places for x in place if x is owner or getattr(x, "base", None) is owner] if others > 1 else [owner]
-        if owner is not array or others > len(ours):
+        if owner is not array or (others > 1 and others > references_to(owner, places)):
             return None
     return Frozen(owner)
+
+
+def references_to(owner: np.ndarray, places: Sequence) -> int:
+    """How many of the references to an array come from `places`: the array itself, and one for each view of it."""
+    held = [x for place in places for x in place]
+    views = {id(x) for x in held if isinstance(x, np.ndarray) and x.base is owner}
+    return sum(x is owner for x in held) + len(views)
 
 
 def references_of_one() -> int:
