@@ -1158,8 +1158,8 @@ def concatenate(*blocks, axis=0):
     return cat_arrays(blocks, axis), ends
 
 
-def cat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """Join Tensors along an axis that they have; all other sizes must agree.
+def cat(tensors: Sequence[Tensor], axis: int = 0, dim: int | None = None) -> Tensor:
+    """Join Tensors along an axis that they have (`dim` is PyTorch's word for it); all other sizes must agree.
 
     Raises:
         ValueError: no Tensors, or sizes that differ.
@@ -1170,10 +1170,10 @@ def cat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     """
     if not tensors:
         raise ValueError("cat needs at least one Tensor.")
-    return concatenate(*tensors, axis=axis)
+    return concatenate(*tensors, axis=axis if dim is None else dim)
 
 
-def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+def stack(tensors: Sequence[Tensor], axis: int = 0, dim: int | None = None) -> Tensor:
     """Join Tensors of one shape along a new axis.
 
     Raises:
@@ -1186,6 +1186,7 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     shapes = [t.shape for t in tensors]
     if any(shape != shapes[0] for shape in shapes):
         raise ShapeError(f"stack: shapes {shapes[:8]} differ: Tensors of one shape are needed.")
+    axis = axis if dim is None else dim
     return cat([t.unsqueeze(axis) for t in tensors], axis)
 
 
