@@ -134,6 +134,23 @@ def test_every_rule_is_broken_by_a_test():
     assert names == {rule for rule, *_ in BREAKS}
 
 
+FOLDED = 'jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "more", "locked": %s, "schema_version": 3, %s}'
+
+
+@pytest.mark.parametrize(
+    ("locked", "kind", "rules"),
+    [
+        ("true", '"solution": false, "task": false', set()),
+        ("false", '"solution": false, "task": false', {"nothing-hidden"}),
+        ("false", '"solution": true, "task": false', {"nothing-hidden"}),
+    ],
+)
+def test_only_a_locked_given_cell_may_be_folded(tmp_path, locked, kind, rules):
+    text = SAMPLE.read_text().replace("# %%\nimport json", f"# %% {FOLDED % (locked, kind)}\nimport json")
+    assert text != SAMPLE.read_text()
+    assert {f.rule for f in findings(course_with(tmp_path, text))} & {"nothing-hidden"} == rules
+
+
 def test_a_finding_points_at_its_line(tmp_path):
     text = SAMPLE.read_text().replace("rectify = relu", "class Sequential:\n    pass")
     finding = findings(course_with(tmp_path, text))[0]

@@ -110,7 +110,7 @@ def log_softmax(x, axis=-1):
     """
     shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)  # (..., C, ...), largest entry 0
     total = np.add.reduce(np.exp(shifted), axis=axis, keepdims=True)  # (..., 1, ...), between 1 and C
-    return shifted - np.log(total)
+    return shifted - np.log(np.maximum(total, 1))  # a total is at least 1, unless there was nothing to add up
 
 
 # From cell 'check-labels'.

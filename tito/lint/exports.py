@@ -18,7 +18,7 @@ ALLOWED = {
     "tinytorch",
     *sys.stdlib_module_names,
 }  # scipy and numba where a module teaches them
-CONTAINERS = {"Sequential", "ModuleList", "ModuleDict"}
+CONTAINERS = {"Sequential"}  # it runs what it holds; a list or dict of layers leaves that to forward
 
 
 def directives(source: Source) -> Iterator[Finding]:
