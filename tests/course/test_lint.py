@@ -134,7 +134,10 @@ def test_every_rule_is_broken_by_a_test():
     assert names == {rule for rule, *_ in BREAKS}
 
 
-FOLDED = 'jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "more", "locked": %s, "schema_version": 3, %s}'
+FOLDED = (
+    'jupyter={"source_hidden": true} '
+    'nbgrader={"grade": false, "grade_id": "more", "locked": %s, "schema_version": 3, %s}'
+)
 
 
 @pytest.mark.parametrize(
