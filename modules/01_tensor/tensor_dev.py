@@ -138,16 +138,13 @@ def own(value: Any) -> Any:
         return tuple(own(part) for part in value)
     if isinstance(value, list) and any(isinstance(part, Tensor) for part in value):
         raise TypeError("a list of Tensors is no operand: join them with stack([...]) or cat([...]) first.")
-    if not isinstance(value, list | np.ndarray) and not hasattr(value, "__array__"):
-        try:
-            memoryview(value)  # array.array, bytearray and the like
-        except TypeError:
-            return value
     try:
-        array = np.array(value)
+        array = np.asarray(value)
     except ValueError:
         raise ShapeError(f"rows of different lengths make no rectangle: {value!r:.60}.") from None
-    return array.astype(np.float32) if array.dtype.kind == "f" and array.dtype is not FLOAT32 else array
+    if array.dtype.kind == "O":  # a slice, a function, an object of the operation's own
+        return value
+    return np.array(array, dtype=np.float32 if array.dtype.kind == "f" else None)
 
 
 def own_options(name: str, options: dict[str, Any], known: Sequence[str] = ()) -> dict[str, Any]:
@@ -1360,11 +1357,6 @@ class Everyday:
             raise RuntimeError(f"a result with a graph ({self._grad_fn!r}) cannot be copied or pickled: take x.detach() or x.numpy().")
         return rebuild, (type(self), self._data, self._requires_grad, self._grad, getattr(self, "__dict__", {}))
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise AttributeError(f"Tensor has no {name}{instead(name, NOT_HERE, dir(Tensor))}", name=name, obj=self)
-
     def max(self, *other, axis=None, keepdims=False, dim=None, keepdim=False):
         """Largest element along `axis`; with PyTorch's word `dim` its pair (values, indices)."""
         if other:
@@ -1514,10 +1506,22 @@ def instead(name: str, table: dict[str, str], known: Any) -> str:
     return f": did you mean {names[near[0]]}?" if near else "."
 
 
+class Missing:
+    """Stands for a name that Tensor does not have, and says what to write. (A __getattr__ would slow every attribute down.)"""
+
+    def __init__(self, name: str, cure: str) -> None:
+        self.name, self.cure = name, cure
+
+    def __get__(self, tensor: Any, kind: type) -> Any:
+        raise AttributeError(f"Tensor has no {self.name}: {self.cure}.")
+
+
 squeeze, unsqueeze, transpose = Tensor.squeeze, Tensor.unsqueeze, Tensor.transpose  # Everyday's take dim= too
 for _name, _method in vars(Everyday).items():
-    if not _name.startswith("__") or _name.startswith("__i") or _name in ("__matmul__", "__format__", "__reduce_ex__", "__getattr__"):
+    if not _name.startswith("__") or _name.startswith("__i") or _name in ("__matmul__", "__format__", "__reduce_ex__"):
         setattr(Tensor, _name, _method)
+for _name, _cure in NOT_HERE.items():
+    setattr(Tensor, _name, Missing(_name, _cure))
 
 
 def tensor(data: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:

@@ -7,6 +7,7 @@ import array
 import contextlib
 import ctypes
 import pickle
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,20 @@ def memmap(values: np.ndarray, tmp_path: Any) -> np.ndarray:
     mapped = np.memmap(tmp_path / "x.bin", dtype=np.float32, mode="w+", shape=values.shape)
     mapped[:] = values
     return mapped
+
+
+class Wrapped:
+    """Something that NumPy can read, and that hands out its own memory."""
+
+    def __init__(self, protocol):
+        self.values = X.copy()
+        if protocol == "interface":
+            self.__array_interface__ = self.values.__array_interface__
+
+
+class WithArray(Wrapped):
+    def __array__(self, dtype=None, copy=None):
+        return self.values
 
 
 class Scaled(Function):
@@ -53,6 +68,10 @@ OPERANDS: dict[str, tuple[Callable, Callable]] = {
     "subclass": (lambda tmp: X.copy().view(np.recarray), lambda x: x.fill(100)),
     "array.array": (lambda tmp: array.array("f", X.tolist()), lambda x: x.__setitem__(0, 100)),
     "ctypes array": (lambda tmp: (ctypes.c_float * 4)(*X), lambda x: x.__setitem__(0, 100)),
+    "deque": (lambda tmp: deque(X.tolist()), lambda x: x.__setitem__(0, 100)),
+    "__array__": (lambda tmp: WithArray("method"), lambda x: x.values.fill(100)),
+    "__array_interface__": (lambda tmp: Wrapped("interface"), lambda x: x.values.fill(100)),
+    "masked array": (lambda tmp: np.ma.array(X.copy()), lambda x: x.fill(100)),
     "foreign buffer": (lambda tmp: np.frombuffer(bytearray(X.tobytes()), np.float32), lambda x: x.fill(100)),
 }
 USES: dict[str, Callable] = {

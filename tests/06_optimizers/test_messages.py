@@ -58,7 +58,6 @@ class TestMessages:
             (tinytorch, "sum", "x.sum(...)"),
             (Linear(2, 2), "wieght", "did you mean weight?"),
             (Linear(2, 2), "cuda", "one device"),
-            (Tensor(1.0), "reshpe", "did you mean reshape?"),
             (Tensor(1.0), "cuda", "one device"),
         ],
     )
