@@ -1007,12 +1007,12 @@ def owner_of(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def freeze(array: np.ndarray, places: Sequence = ()) -> Frozen | None:
+def freeze(array: np.ndarray, arrays: Sequence = (), out: np.ndarray | None = None, edges: Sequence = ()) -> Frozen | None:
     """Make the array of a Tensor (of a view: the array that it looks into) read-only until the returned object is dropped.
 
     Args:
         array: the numbers of a Tensor.
-        places: where else the caller holds arrays: the arguments of an operation, its result, what its rules have asked for.
+        arrays, out, edges: where else the caller holds it: the arguments of an operation, its result, what its rules have asked for.
 
     Returns:
         None if that would not be enough: the memory is not NumPy's own, or somebody may hold a view of it that is older than
@@ -1026,14 +1026,13 @@ def freeze(array: np.ndarray, places: Sequence = ()) -> Frozen | None:
         return None
     if id(owner) in _lent:
         others = sys.getrefcount(owner) - ALONE
-        if owner is not array or (others > 1 and others > references_to(owner, places)):
+        if owner is not array or (others > 1 and others > references_to(owner, [*arrays, out, *(x for edge in edges for x in edge[3])])):
             return None
     return Frozen(owner)
 
 
-def references_to(owner: np.ndarray, places: Sequence) -> int:
-    """How many of the references to an array come from `places`: the array itself, and one for each view of it."""
-    held = [x for place in places for x in place]
+def references_to(owner: np.ndarray, held: list) -> int:
+    """How many of the references to an array come from a list: each time that it is there itself, and one for each view of it."""
     views = {id(x) for x in held if isinstance(x, np.ndarray) and x.base is owner}
     return sum(x is owner for x in held) + len(views)
 
@@ -1156,7 +1155,7 @@ class Engine:
                 if target is None:
                     target = x
                     known = _frozen.get(id(x._data))
-                    frozen = known() if known else freeze(x._data, [arrays, [out._data], *(edge[3] for edge in edges)])
+                    frozen = known() if known else freeze(x._data, arrays, out._data, edges)
                     if frozen is None and arrays[i] is x._data:
                         return self.record_copies(operation, out, inputs, arrays[: len(inputs)], options)
                     holds.append(frozen)
@@ -1187,7 +1186,7 @@ class Engine:
         holds = []
         for i, x in enumerate(inputs):
             if isinstance(x, Tensor) and x._grad_fn is None:
-                holds.append(freeze(x._data, [arrays]))
+                holds.append(freeze(x._data, arrays))
                 if holds[-1] is None:
                     arrays[i] = x._data.copy("K")
         return holds

@@ -103,7 +103,9 @@ class Optimizer:
             if parameter.grad.shape != parameter.shape:
                 raise ValueError(f"step(): a gradient of shape {parameter.grad.shape} for a parameter of shape {parameter.shape}.")
         for group in self.param_groups:
-            group |= {name: check_option(name, group[name]) for name in self.defaults}  # they may have been changed since
+            for name in self.defaults:
+                if type(group[name]) is not float:  # it may have been changed since
+                    group[name] = check_option(name, group[name])
         for parameter, group in moves:
             state = self.state.setdefault(parameter, {"step": 0})
             for name in self.buffers(group):
