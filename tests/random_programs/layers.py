@@ -62,8 +62,8 @@ def pytorch(model: Any, loss: Any, images: np.ndarray, y: np.ndarray, dtype: Any
 def run(seed: int) -> None:
     """One case: images through one to three layers, a linear layer, a loss.
 
-    The reference is PyTorch in float64. Where float32 is hard (a bias before a batch norm has gradient 0, a small variance
-    magnifies rounding) PyTorch's own float32 says how hard.
+    The reference is PyTorch in float64. Where float32 is hard (a bias before a batch norm has gradient 0, a small
+    variance magnifies rounding) PyTorch's own float32 says how hard.
 
     Raises:
         AssertionError: an output or a gradient differs.
