@@ -114,12 +114,13 @@ def gelu(x):
         the pair (y, t): the result and the tanh in it, arrays of the shape of x.
 
     TODO: t and y of the formula.
-    APPROACH: 1. the inside of the tanh, with x * x and no power  2. t  3. y = x (1 + t) / 2  4. return both
+    APPROACH: 1. the inside of the tanh, with x * x and no power  2. t  3. y = x (1 + t) / 2
+    4. return both
     EXAMPLE:
         >>> gelu(Tensor([-1.0, 0.0, 1.0])).data.round(4)
         array([-0.1588,  0.    ,  0.8412], dtype=float32)
 
-    HINT: x + c x^3 = (c x^2 + 1) x: start with `t = x * x`, then `t *= ...`, `t += 1`, and so on in place.
+    HINT: x + c x^3 = (c x^2 + 1) x: start with `t = x * x`, then `t *= ...`, `t += 1`, in place.
     """
     t = x * x  # becomes sqrt(2/pi) * (x + 0.044715 x^3), one step at a time, in the same memory
     t *= GELU_CUBE
@@ -146,14 +147,16 @@ def softmax(x, axis=-1):
         new array of the same shape, every entry in [0, 1].
 
     TODO: softmax without overflow.
-    APPROACH: 1. subtract the maximum along `axis`  2. exponentiate  3. divide by the sum along `axis`
+    APPROACH: 1. subtract the maximum along `axis`  2. exponentiate  3. divide by the sum
     EXAMPLE:
         >>> softmax(Tensor([1000.0, 1001.0, 1002.0])).data.round(2)
         array([0.09, 0.24, 0.67], dtype=float32)
 
     HINT: `keepdims=True` keeps (B, C) / (B, 1) broadcastable. `e /= total` needs no second array.
     """
-    shifted = x - x.max(axis=axis, keepdims=True, initial=-np.inf)  # (..., C, ...) - (..., 1, ...): the largest entry is 0
+    shifted = x - x.max(
+        axis=axis, keepdims=True, initial=-np.inf
+    )  # (..., C, ...) - (..., 1, ...): the largest entry is 0
     e = np.exp(shifted)  # in [0, 1]: cannot overflow
     e /= e.sum(axis=axis, keepdims=True)
     return e

@@ -36,7 +36,7 @@ from tinytorch.core.tensor import ShapeError, Tensor, op, raw, stack
 
 # From cell 'check-target'.
 def check_target(target: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Return `target` as a float32 array, once it is clear that its shape is that of the prediction.
+    """Return `target` as a float32 array, once it is clear that its shape is the prediction's.
 
     Args:
         target: the right values: an array, a list or a number.
@@ -52,11 +52,13 @@ def check_target(target: Any, shape: tuple[int, ...]) -> np.ndarray:
     target = np.asarray(target, dtype=np.float32)
     if target.shape != shape:
         raise ShapeError(
-            f"prediction of shape {shape}, target of shape {target.shape}: they must be equal, or broadcasting "
-            f"would compare every prediction with every target; reshape one of them."
+            f"prediction of shape {shape}, target of shape {target.shape}: they must be equal, or "
+            f"broadcasting would compare every prediction with every target; reshape one of them."
         )
     if not target.size:
-        raise ShapeError(f"shape {shape} holds no element, so there is no mean loss: the batch is empty.")
+        raise ShapeError(
+            f"shape {shape} holds no element, so there is no mean loss: the batch is empty."
+        )
     return target
 
 
@@ -76,7 +78,7 @@ def mse_loss(prediction, target):
         ShapeError: the shapes differ, or are empty; the message names both.
 
     TODO: the formula, guarded against broadcasting.
-    APPROACH: 1. check_target  2. the gap  3. the sum of its squares, divided by the number of elements
+    APPROACH: 1. check_target  2. the gap  3. the sum of its squares, over the number of elements
     EXAMPLE:
         >>> mse_loss(Tensor([1, 2]), Tensor([1, 5])).item()
         4.5
@@ -101,21 +103,24 @@ def log_softmax(x, axis=-1):
         Array of the same shape, every entry <= 0.
 
     TODO: the right-hand form of the equation.
-    APPROACH: 1. subtract the maximum along `axis`  2. sum the exponentials along `axis`  3. subtract the logarithm of that sum
+    APPROACH: 1. subtract the maximum along `axis`  2. sum the exponentials along `axis`
+    3. subtract the logarithm of that sum
     EXAMPLE:
         >>> log_softmax(Tensor([0, -200])).data
         array([   0., -200.], dtype=float32)
 
-    HINT: `np.maximum.reduce(x, axis=axis, keepdims=True)` and `np.add.reduce` are the max and the sum without their wrappers.
+    HINT: `np.maximum.reduce(x, axis=axis, keepdims=True)` and `np.add.reduce` are the max and
+    the sum without their wrappers.
     """
-    shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)  # (..., C, ...), largest entry 0
-    total = np.add.reduce(np.exp(shifted), axis=axis, keepdims=True)  # (..., 1, ...), between 1 and C
-    return shifted - np.log(np.maximum(total, 1))  # a total is at least 1, unless there was nothing to add up
+    largest = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)  # (..., 1, ...)
+    shifted = x - largest  # (..., C, ...), the largest entry is 0
+    total = np.add.reduce(np.exp(shifted), axis=axis, keepdims=True)  # (..., 1, ...), 1 to C
+    return shifted - np.log(np.maximum(total, 1))  # below 1 only where nothing was added up
 
 
 # From cell 'check-labels'.
 def check_labels(target: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Return class labels as a flat array of integers, once it is clear that they fit logits of `shape`.
+    """Return class labels as a flat array of integers that fit logits of `shape`.
 
     Args:
         target: class numbers, shape (...): an integer array, a list, or the array of a Tensor.
@@ -133,19 +138,31 @@ def check_labels(target: Any, shape: tuple[int, ...]) -> np.ndarray:
     target = np.asarray(target)
     if target.shape != shape[:-1]:
         cure = " Are they one-hot? Use argmax(axis=-1)." if target.shape == shape else ""
-        raise ShapeError(f"logits {shape} need labels of shape {shape[:-1]}, one class number each, not {target.shape}.{cure}")
+        raise ShapeError(
+            f"logits {shape} need labels of shape {shape[:-1]}, one class number each, "
+            f"not {target.shape}.{cure}"
+        )
     if not target.size:
-        raise ShapeError(f"logits of shape {shape} hold no example, so there is no mean loss: the batch is empty.")
+        raise ShapeError(
+            f"logits of shape {shape} hold no example, so there is no mean loss: "
+            f"the batch is empty."
+        )
     if target.dtype.kind not in "biuf":
         raise TypeError(f"labels must be whole numbers, not {target.dtype}.")
     low, high = np.minimum.reduce(target, axis=None), np.maximum.reduce(target, axis=None)
     classes = shape[-1]
     if not (low >= 0 and high < classes):
         bad = high if low >= 0 else low
-        raise IndexError(f"label {bad} is out of range: there are {classes} classes, so labels go from 0 to {classes - 1}.")
+        raise IndexError(
+            f"label {bad} is out of range: there are {classes} classes, "
+            f"so labels go from 0 to {classes - 1}."
+        )
     labels = target.astype(np.intp, copy=False)
     if target.dtype.kind == "f" and (labels != target).any():
-        raise TypeError(f"labels must be whole numbers, and {target[labels != target][0]} is not: pass class numbers.")
+        raise TypeError(
+            f"labels must be whole numbers, and {target[labels != target][0]} is not: "
+            f"pass class numbers."
+        )
     return labels.reshape(-1)
 
 
@@ -158,11 +175,11 @@ def cross_entropy_arrays(scores: np.ndarray, labels: np.ndarray) -> tuple[np.flo
         labels: integer array of shape (N,), each in 0 .. C-1.
 
     Returns:
-        The mean over N of -ln softmax(scores)[label], and the softmax, a float32 array of shape (N, C).
+        The mean over N of -ln softmax(scores)[label], and the softmax, float32, shape (N, C).
 
     TODO: both results from one exponential.
-    APPROACH: 1. subtract each row's maximum  2. pick each row's true score  3. exponentiate  4. each row's total
-        5. the mean of ln(total) - picked, and the exponentials divided by their totals
+    APPROACH: 1. subtract each row's maximum  2. pick each row's true score  3. exponentiate
+        4. each row's total  5. the mean of ln(total) - picked, and exponentials over totals
     EXAMPLE:
         >>> loss, probabilities = cross_entropy_arrays(np.zeros((1, 2), np.float32), np.array([1]))
         >>> round(float(loss), 4), probabilities
@@ -182,10 +199,10 @@ def cross_entropy_arrays(scores: np.ndarray, labels: np.ndarray) -> tuple[np.flo
 # From cell 'cross-entropy-op'.
 @op
 def cross_entropy(logits, target):
-    """Mean surprise, in nats, of softmax(logits) at the target classes; the softmax is kept for the derivative.
+    """Mean surprise, in nats, of softmax(logits) at the target classes; the softmax is kept.
 
     Args:
-        logits: scores of shape (..., C). The classes are the last axis (PyTorch's image losses use axis 1).
+        logits: scores of shape (..., C); the classes are the last axis (PyTorch's images: axis 1).
         target: class numbers of shape (...).
 
     Returns:
@@ -215,14 +232,17 @@ def check_probabilities(prediction: np.ndarray) -> None:
     low, high = np.minimum.reduce(prediction, axis=None), np.maximum.reduce(prediction, axis=None)
     if not (low >= 0 and high <= 1):
         raise ArithmeticError(
-            f"{high if low >= 0 else low} is not a probability: apply a sigmoid, or use binary_cross_entropy_with_logits."
+            f"{high if low >= 0 else low} is not a probability: apply a sigmoid, "
+            f"or use binary_cross_entropy_with_logits."
         )
 
 
 # From cell 'binary-cross-entropy'.
 @op
 def binary_cross_entropy(prediction, target):
-    """Mean surprise of probabilities at yes/no targets; logarithms are held at -100 or above, as in torch.nn.BCELoss.
+    """Mean surprise of probabilities at yes/no targets.
+
+    Logarithms are held at -100 or above, as in torch.nn.BCELoss.
 
     Args:
         prediction: probabilities of "yes", any shape, entries in [0, 1].
@@ -236,7 +256,8 @@ def binary_cross_entropy(prediction, target):
         ArithmeticError: a prediction outside [0, 1].
 
     TODO: the formula, with both logarithms clamped and no warning.
-    APPROACH: 1. check_target and check_probabilities  2. two logarithms, each np.maximum(..., -100)  3. weigh, sum, divide, negate
+    APPROACH: 1. check_target and check_probabilities  2. two logarithms, each np.maximum(..., -100)
+    3. weigh, sum, divide, negate
     EXAMPLE:
         >>> round(binary_cross_entropy(Tensor([0.9, 0.0]), Tensor([1, 0])).item(), 4)
         0.0527
@@ -295,7 +316,9 @@ def check_reduction(reduction: str) -> str:
 def reduced(loss: Callable, reduction: str, prediction: Tensor, target: Any) -> Tensor:
     """A loss as its mean, as its sum, or one number for each target."""
     if reduction == "none" and np.ndim(raw(target)):
-        return stack([reduced(loss, "none", row, part) for row, part in zip(prediction, target, strict=True)])
+        return stack(
+            [reduced(loss, "none", row, part) for row, part in zip(prediction, target, strict=True)]
+        )
     mean = loss(prediction, target)
     return mean * np.size(raw(target)) if reduction == "sum" else mean
 
@@ -328,7 +351,10 @@ class CrossEntropyLoss(Module):
     def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
         self.reduction = check_reduction(reduction)
         if not 0 <= label_smoothing <= 1:
-            raise ValueError(f"label_smoothing is a share of the target, from 0 to 1, not {label_smoothing!r:.40}.")
+            raise ValueError(
+                f"label_smoothing is a share of the target, from 0 to 1, "
+                f"not {label_smoothing!r:.40}."
+            )
         self.label_smoothing = label_smoothing
 
     def forward(self, prediction: Tensor, target: Any) -> Tensor:
@@ -336,7 +362,8 @@ class CrossEntropyLoss(Module):
         loss = reduced(cross_entropy, self.reduction, prediction, target)
         if not self.label_smoothing:
             return loss
-        spread = -log_softmax(prediction).mean(axis=-1)  # (...): the share that every class gets (Szegedy et al., 2016)
+        # (..., C) -> (...): the share that every class gets (Szegedy et al., 2016)
+        spread = -log_softmax(prediction).mean(axis=-1)
         spread = {"mean": spread.mean, "sum": spread.sum, "none": lambda: spread}[self.reduction]()
         return (1 - self.label_smoothing) * loss + self.label_smoothing * spread
 

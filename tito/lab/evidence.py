@@ -113,7 +113,7 @@ def _not_finite(have: np.ndarray, want: np.ndarray) -> str:
 
 
 def _constant(have: np.ndarray, want: np.ndarray) -> str:
-    if have.size > 1 and np.ptp(have) == 0 and np.ptp(want) > 0:
+    if have.size > 1 and np.ptp(have) == 0:
         return f"every value is {have.flat[0]:.6g}"
     return ""
 
