@@ -13,7 +13,7 @@ from tito.errors import CourseError
 from tito.release.kit import make_kit
 from tito.release.leaks import Text, find_leaks
 from tito.release.notebooks import release_modules
-from tito.release.secrets import gather_secrets, tidy
+from tito.release.secrets import TEST_LENGTHS, gather_secrets, tidy
 from tito.sources.build import build
 
 MODULES = [TENSOR_MODULE, ACTIVATIONS_MODULE]
@@ -83,6 +83,29 @@ def test_two_short_lines_in_a_row_are_found(secrets):
         assert [leak.origin for leak in leaks_in(secrets, text)] == ["a loop"], text
     assert leaks_in(secrets, "total = 0", "for x in xs:")[0].part == "0"
     assert leaks_in(secrets, "total = 0\ntotal += x\n# now all of them") == []
+
+
+def test_lines_that_only_lay_out_a_call_are_no_pair(secrets):
+    """A hidden test is written on many short lines; so are the visible ones."""
+    call = "check_close(\n    lambda: {},\n    expected,\n    rtol=1e-3,\n)\ncheck_close("
+    secrets.add(call.format("scale(hidden_table, 3)"), set(range(1, 7)), "a hidden test", TEST_LENGTHS)
+    assert leaks_in(secrets, call.format("scale(table, 2)")) == []
+    (leak,) = leaks_in(secrets, "lambda: scale(hidden_table, 3),\nexpected,")
+    assert leak.origin == "a hidden test"
+
+
+def test_a_line_that_the_test_itself_shows_may_come_again_below_and_no_second_one(course):
+    """A visible call is repeated after a hidden change; together with its neighbour it is still a secret."""
+    line, change = 'assert scale([1.0], 2)[0] == 2, "scale([1.0], 2) should be 2"', "scale.calls = 1"
+    path = course.teaching_source(TENSOR_MODULE)
+    begin = "    ### BEGIN HIDDEN TESTS\n"
+    path.write_text(path.read_text().replace(begin, f"{begin}    {change}\n    {line}\n", 1))
+    build(course, TENSOR_MODULE)
+    release_modules(course, [TENSOR_MODULE])
+    assert line in course.released(TENSOR_MODULE).read_text().replace('\\"', '"')
+    secrets = gather_secrets(course, MODULES)
+    assert leaks_in(secrets, line) == []
+    assert leaks_in(secrets, f"{change}\n{line}")
 
 
 def test_an_idiom_is_one_line_and_never_two(secrets):

@@ -13,7 +13,7 @@ from tito.registry import MODULES
 from tito.release.idioms import IDIOMS
 from tito.release.kit import make_kit
 from tito.release.leaks import find_leaks, read_texts
-from tito.release.secrets import gather_secrets, tidy
+from tito.release.secrets import TEST_LENGTHS, gather_secrets, tidy, tidy_lines
 from tito.sources.cells import read_cells
 from tito.sources.markers import HIDDEN_TESTS, SOLUTION, region
 from tito.student.export import export_work, exported_state
@@ -43,13 +43,15 @@ def test_every_exempt_idiom_is_in_use(real_course, secrets, monkeypatch):
 
 
 def two_in_a_row(module, course):
-    """Every two lines that follow each other in a solution or a hidden test."""
+    """Every two lines in a row, of a solution or long enough of a hidden test."""
     for cell in read_cells(course.built(module)):
         for kind in (SOLUTION, HIDDEN_TESTS):
-            numbers = [number for number in region(cell.lines, kind) if cell.lines[number - 1].strip()]
-            for first, second in itertools.pairwise(numbers):
-                if second - first <= 2:  # the same region, at most one empty line apart
-                    yield "\n".join(cell.lines[first - 1 : second])
+            shortest = TEST_LENGTHS[1] if kind == HIDDEN_TESTS else 0
+            lines = [line for line in tidy_lines(cell.source) if line.number in region(cell.lines, kind)]
+            for first, second in itertools.pairwise(lines):
+                near = second.number - first.number <= 2  # the same region, at most one empty line apart
+                if near and len(first.text + second.text) >= shortest:
+                    yield "\n".join(cell.lines[first.number - 1 : second.number])
 
 
 @every_module

@@ -3,12 +3,14 @@
 A secret has four forms, so that it is found whatever it is pasted into:
 
 - line:  a line of at least 30 characters; 40 in a hidden test, which is mostly public calls.
-- pair:  two lines in a row, of any length. This is the rule that has no exception.
+- pair:  two lines in a row, of any length; 40 characters together in a hidden test, whose calls are laid out on many
+         short lines. This is the rule that has no exception.
 - steps: two statements in a row, 30 characters together (60 in a hidden test), however they are laid out.
 - named: a statement of at least 12 characters, in a function of the same name.
 
-Only single lines are exempt, those of `idioms.py`. A misconception or alternative repeats the given code of the cell
-that it answers; those lines are public, the others are its secret.
+Only single lines are exempt: those of `idioms.py`, and a line of a hidden test that its own cell shows above. A
+misconception or alternative repeats the given code of the cell that it answers; those lines are public, the others are
+its secret. Lines of brackets alone are passed over.
 """
 
 import ast
@@ -16,6 +18,7 @@ import copy
 import itertools
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from tito.course import Course
@@ -25,8 +28,8 @@ from tito.sources.cells import Cell, read_cells
 from tito.sources.markers import HIDDEN_TESTS, SOLUTION, region
 from tito.sources.variants import CELL, KINDS, variant_paths
 
-ANSWER_LENGTHS = (30, 30)  # characters of a line, and of two statements, from which they are a secret
-TEST_LENGTHS = (40, 60)
+ANSWER_LENGTHS = (30, 0, 30)  # characters of a line, of two lines, of two statements, from which they are a secret
+TEST_LENGTHS = (40, 40, 60)
 NAMED_LENGTH = 12
 BLOCKS = ("body", "orelse", "finalbody", "handlers")
 GENERATOR = re.compile(r"\w+ = np\.random\.default_rng\(\w*\)")  # a seeded generator is nobody's idea
@@ -60,20 +63,34 @@ class Secrets:
     steps: dict[tuple[str, str], str] = field(default_factory=dict)
     named: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def add(self, source: str, kept: set[int], origin: str, lengths: tuple[int, int] = ANSWER_LENGTHS) -> None:
-        """Add the lines (1-based numbers `kept`) of a source text, and their statements when it is Python."""
-        shortest_line, shortest_steps = lengths
+    def add(
+        self,
+        source: str,
+        kept: set[int],
+        origin: str,
+        lengths: tuple[int, int, int] = ANSWER_LENGTHS,
+        shown: AbstractSet[str] = frozenset(),
+    ) -> None:
+        """Add the lines (1-based numbers `kept`) of a source text, and their statements when it is Python.
+
+        Args:
+            lengths: from which a line, two lines and two statements are a secret.
+            shown:   lines that are none by themselves.
+        """
+        shortest_line, shortest_pair, shortest_steps = lengths
         lines = tidy_lines(source)
         for line in lines:
-            if line.number in kept and len(line.text) >= shortest_line and not GENERATOR.fullmatch(line.text):
+            short = len(line.text) < shortest_line or line.text in shown
+            if line.number in kept and not short and not GENERATOR.fullmatch(line.text):
                 self.lines.setdefault(line.text, origin)
         for first, second in neighbours(lines):
-            if {first.number, second.number} <= kept:
+            if {first.number, second.number} <= kept and len(first.text) + len(second.text) >= shortest_pair:
                 self.pairs.setdefault((first.text, second.text), origin)
+        spelt = _statements(shown)
         for name, statements in sequences(source):
             inside = [(node, text) for node, text in statements if node.lineno in kept]
             for _, text in inside:
-                if name and len(text) >= NAMED_LENGTH:
+                if name and len(text) >= NAMED_LENGTH and text not in spelt:
                     self.named.setdefault((name, text), origin)
             for (_, before), (_, after) in itertools.pairwise(inside):
                 if len(before) + len(after) >= shortest_steps:
@@ -83,7 +100,7 @@ class Secrets:
         """Forget single lines and statements; two in a row stay secret."""
         for idiom in idioms:
             self.lines.pop(tidy(idiom), None)
-            spelt = {text for _, statements in sequences(idiom) for _, text in statements}
+            spelt = _statements([idiom])
             self.named = {key: origin for key, origin in self.named.items() if key[1] not in spelt}
 
 
@@ -112,10 +129,10 @@ def tidy(line: str) -> str:
 
 
 def tidy_lines(source: str, part: str = "", code: bool = True) -> list[Line]:
-    """The lines of a text that are not empty, tidied."""
+    """The lines of a text that hold more than brackets, tidied."""
     numbered = enumerate(source.splitlines(), start=1)
     lines = [Line(part, number, tidy(line), code and not line.lstrip().startswith("#")) for number, line in numbered]
-    return [line for line in lines if line.text]
+    return [line for line in lines if re.search(r"\w", line.text)]
 
 
 def neighbours(lines: list[Line]) -> Iterator[tuple[Line, Line]]:
@@ -123,6 +140,11 @@ def neighbours(lines: list[Line]) -> Iterator[tuple[Line, Line]]:
     yield from itertools.pairwise(lines)
     if not all(line.code for line in lines):
         yield from itertools.pairwise(line for line in lines if line.code)
+
+
+def _statements(lines: Iterable[str]) -> set[str]:
+    """The lines that are whole statements, in Python's own layout."""
+    return {text for line in lines for _, statements in sequences(line) for _, text in statements}
 
 
 def sequences(source: str) -> Iterator[tuple[str, Statements]]:
@@ -172,7 +194,8 @@ def _hide(secrets: Secrets, cell: Cell, origin: str) -> set[int]:
     if cell.nbgrader.get("solution") and cell.kind == "markdown":
         answer = set(range(1, len(cell.lines) + 1))
     secrets.add(cell.source, answer, origin)
-    secrets.add(cell.source, test, origin, TEST_LENGTHS)
+    shown = {line.text for line in tidy_lines(cell.source) if line.number not in answer | test}
+    secrets.add(cell.source, test, origin, TEST_LENGTHS, shown)
     return answer | test
 
 
