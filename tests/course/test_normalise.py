@@ -28,8 +28,12 @@ def notebook(released_once):
     return json.loads(nbformat.writes(answered(released_once, GOOD)))
 
 
+def managed_id(cell):
+    return cell["metadata"].get("nbgrader", {}).get("grade_id")
+
+
 def cell_of(notebook, grade_id):
-    return next(c for c in notebook["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") == grade_id)
+    return next(cell for cell in notebook["cells"] if managed_id(cell) == grade_id)
 
 
 def check(notebook, skeleton):
@@ -199,12 +203,53 @@ def test_the_last_edited_copy_counts(notebook, skeleton):
     assert check(notebook, skeleton)[0]["scale"] == newer
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("#| export\ndef scale(x, factor):\n    return double(x) * factor / 2", "def double(x):\n    return 2 * x"),
+        ("#| export\ndef scale(x, factor):\n    y = x * factor", "    return y"),
+        ("# an idea", "#| export\ndef scale(x, factor):\n    return x * factor", "# a note after it"),
+    ],
+    ids=["a helper", "the middle of a function", "comments"],
+)
+def test_the_parts_of_a_split_answer_are_put_together(notebook, skeleton, parts):
+    """JupyterLab gives each part the metadata of the whole."""
+    place = notebook["cells"].index(cell_of(notebook, "scale"))
+    notebook["cells"][place : place + 1] = [notebook["cells"][place] | {"source": part} for part in parts]
+    answers, repairs, _ = check(notebook, skeleton)
+    assert [line for line in answers["scale"].splitlines() if line != "#| export"] == [
+        line for line in "\n".join(parts).splitlines() if line != "#| export"
+    ]
+    assert repairs == (f"Cell 'scale' was split into {len(parts)} cells; they were put together.",)
+
+
+def test_an_older_version_is_no_part(notebook, skeleton):
+    answer = cell_of(notebook, "scale")
+    place = notebook["cells"].index(answer)
+    notebook["cells"][place:place] = [answer | {"source": "def scale(x, factor):\n    return 0"}]
+    answers, repairs, _ = check(notebook, skeleton)
+    assert answers["scale"] == GOOD["scale"]
+    assert repairs == ("Cell 'scale' was there 2 times; the last edited one was used.",)
+
+
 def test_a_deleted_answer_is_a_blank_answer(notebook, skeleton):
     notebook["cells"].remove(cell_of(notebook, "shift"))
     answers, repairs, _ = check(notebook, skeleton)
     assert "your code here" in answers["shift"]
     assert answers["scale"] == GOOD["scale"]
     assert repairs == ("Answer cell 'shift' was not found; it counts as not answered.",)
+
+
+def test_a_notebook_without_any_answer_cell_is_another_one(notebook, skeleton):
+    notebook["cells"] = [cell for cell in notebook["cells"] if managed_id(cell) not in GOOD]
+    with pytest.raises(Unreadable, match=r"^none of the module's answer cells is in it; perhaps it is another module"):
+        check(notebook, skeleton)
+
+
+def test_many_deleted_cells_are_one_note(notebook, skeleton):
+    notebook["cells"] = [cell for cell in notebook["cells"] if managed_id(cell) in GOOD]
+    _, (note,), _ = check(notebook, skeleton)
+    assert note == "3 given cells were deleted: 'imports', 'test-scale', 'test-shift'; the originals were used."
 
 
 def test_own_cells_are_not_run_but_mentioned(notebook, skeleton):

@@ -1,10 +1,10 @@
 """Lay a student's answers onto the pristine notebook, and say in words what had to be put right."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nbformat.notebooknode import NotebookNode
 
-from tito.engine.reading import Submission
+from tito.engine.reading import Submission, Unreadable
 from tito.engine.skeleton import Skeleton, Slot, defined_names
 from tito.sources.cells import Cell
 from tito.sources.package_file import STRAY_DIRECTIVE
@@ -43,11 +43,16 @@ def normalise(submission: Submission, skeleton: Skeleton) -> Normalised:
 
     Returns:
         The pristine notebook with these texts in place, and the repairs in words.
+
+    Raises:
+        Unreadable: no answer cell of the module is in it.
     """
     layout = _Layout(submission, skeleton)
     layout.match_by_metadata()
     layout.match_by_name()
     layout.match_by_place()
+    if not any(slot.answer for slot in skeleton.slots if slot.index in layout.found):
+        raise Unreadable("none of the module's answer cells is in it; perhaps it is another module's notebook")
     notebook, marks = skeleton.notebook(), []
     for slot in skeleton.slots:
         if slot.answer and slot.index in layout.found:
@@ -115,6 +120,7 @@ class _Layout:
         self.taken: set[int] = set()
         self.found_late: dict[int, str] = {}  # slot index -> how it was recognised without its grade_id
         self.twice: dict[int, int] = {}  # slot index -> how often it was there
+        self.joined: dict[int, int] = {}  # slot index -> of how many parts
         self.known = {slot.grade_id for slot in self.slots if slot.grade_id}
 
     def _take(self, slot: Slot, position: int, how: str = "") -> None:
@@ -127,14 +133,19 @@ class _Layout:
         return [i for i, cell in enumerate(self.cells) if i not in self.taken and cell.grade_id not in self.known]
 
     def match_by_metadata(self) -> None:
-        """Use `grade_id`, then the cell id; of several copies the last edited one counts."""
+        """Use `grade_id`, then the cell id; of several copies the last edited one counts, and the parts of a split."""
         for slot in self.slots:
             named = [i for i, cell in enumerate(self.cells) if slot.grade_id and cell.grade_id == slot.grade_id]
             if named:
                 edited = [i for i in named if not same_text(self.cells[i].source, slot.shown)]
                 self._take(slot, (edited or named)[-1])
                 self.taken.update(named)
-                self.twice |= {slot.index: len(named)} if len(named) > 1 else {}
+                if slot.answer and len(parts := self._parts(edited, slot)) > 1:
+                    whole = "\n".join(self.cells[i].source for i in parts)
+                    self.found[slot.index] = replace(self.cells[parts[-1]], source=whole)
+                    self.joined[slot.index] = len(parts)
+                elif len(named) > 1:
+                    self.twice[slot.index] = len(named)
         for slot in self.slots:
             if slot.index not in self.found:
                 same_id = [i for i in self._free() if slot.id and self.cells[i].id == slot.id]
@@ -145,6 +156,20 @@ class _Layout:
                 same = [i for i in self._free() if same_text(self.cells[i].source, slot.shown)]
                 if same:
                     self._take(slot, same[0], "its text")
+
+    def _parts(self, copies: list[int], slot: Slot) -> list[int]:
+        """The copies of a code cell that are parts of one answer: JupyterLab copies the metadata when a cell is split.
+
+        Copies that define the same name are versions instead, and the last one counts.
+        """
+        parts: list[int] = []
+        known: frozenset[str] = frozenset()
+        for position in reversed(copies if slot.kind == "code" else []):
+            names = defined_names(self.cells[position].source)
+            if known.isdisjoint(names):
+                parts.insert(0, position)
+                known |= names
+        return parts if slot.names <= known else []
 
     def match_by_name(self) -> None:
         """Recognise code answers by what they define; the last definition counts, as it does when cells run."""
@@ -171,6 +196,11 @@ class _Layout:
         notes = []
         if not any(cell.grade_id in self.known for cell in self.cells):
             notes.append("All nbgrader metadata was lost; answers were recognised by cell id, name or place.")
+        deleted = [s.label for s in self.slots if s.kind == "code" and not s.answer and s.index not in self.found]
+        if len(deleted) == 1:
+            notes.append(f"Given cell {deleted[0]} was deleted; the original was used.")
+        elif deleted:
+            notes.append(f"{len(deleted)} given cells were deleted: {', '.join(deleted)}; the originals were used.")
         for slot in self.slots:
             notes += self._slot_repairs(slot)
         order = [self.places[slot.index] for slot in self.slots if slot.index in self.places]
@@ -180,9 +210,7 @@ class _Layout:
 
     def _slot_repairs(self, slot: Slot) -> list[str]:
         if slot.index not in self.found:
-            if slot.answer:
-                return [f"Answer cell {slot.label} was not found; it counts as not answered."]
-            return [f"Given cell {slot.label} was deleted; the original was used."] if slot.kind == "code" else []
+            return [f"Answer cell {slot.label} was not found; it counts as not answered."] if slot.answer else []
         cell, notes = self.found[slot.index], []
         if slot.answer and slot.index in self.found_late:
             notes.append(
@@ -191,6 +219,8 @@ class _Layout:
         if slot.index in self.twice:
             which = "the last edited one was used" if slot.answer else "the original was used"
             notes.append(f"Cell {slot.label} was there {self.twice[slot.index]} times; {which}.")
+        if slot.index in self.joined:
+            notes.append(f"Cell {slot.label} was split into {self.joined[slot.index]} cells; they were put together.")
         if cell.kind != slot.kind:
             notes.append(f"Cell {slot.label} had been turned into {cell.kind}; it was used as {slot.kind}.")
         if not slot.answer and slot.kind == "code" and not same_text(cell.source, slot.shown):
