@@ -3,11 +3,13 @@
 import errno
 import os
 import sqlite3
+import warnings
 from contextlib import closing
 
 import nbformat
 import pytest
 from mini import GOOD, TENSOR_MODULE, FastRunner, answered, hand_in
+from sqlalchemy.exc import SAWarning
 
 from tito.errors import CourseError
 from tito.grading import grade, gradebook, scores
@@ -51,6 +53,19 @@ def test_a_locked_gradebook(ready):
         with pytest.raises(CourseError, match=r"gradebook\.db is in use by another program\. Close that program"):
             run(ready)
     assert len(run(ready)) == 3
+
+
+def test_nbgraders_warnings_are_silent_whatever_a_thread_puts_back(ready):
+    """Submissions are normalised in threads, which silence Python's warnings for a while and then restore the filters."""
+    with warnings.catch_warnings(record=True) as shown:
+        with open_gradebook(ready):
+            pass
+        thread = warnings.catch_warnings()
+        thread.__enter__()
+        with open_gradebook(ready):
+            thread.__exit__(None, None, None)
+            warnings.warn("Object of type <SubmittedAssignment> not in session", SAWarning, stacklevel=1)
+    assert shown == []
 
 
 def test_a_gradebook_that_is_locked_while_grading(ready, capfd, monkeypatch):

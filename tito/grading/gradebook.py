@@ -51,8 +51,8 @@ def open_gradebook(course: Course) -> Iterator[Gradebook]:
 def gradebook_storage(course: Course) -> Iterator[None]:
     """Explain what goes wrong inside with the gradebook's file; nbgrader's own tracebacks and warnings are silent."""
     logging.getLogger("tornado.application").setLevel(logging.CRITICAL)
-    with storage(course.gradebook.name, INSTEAD), warnings.catch_warnings():
-        warnings.simplefilter("ignore", SAWarning)
+    warnings.simplefilter("ignore", SAWarning)  # for good: threads that run submissions put filters back as they were
+    with storage(course.gradebook.name, INSTEAD):
         yield
 
 
