@@ -160,7 +160,7 @@ def test_a_roster_is_imported_and_listed_and_collect_tells_what_it_left(rostered
         (checkout / "inbox" / name).write_text("{}")
     done = tito("collect", "inbox", "--timezone", "Europe/Berlin", cwd=checkout)
     assert (done.returncode, done.stdout) == (1, "collected ada 02_activations\n")
-    assert done.stderr.startswith("not collected: zoe_activations.ipynb: 'zoe' is nobody on the roster. Import a")
+    assert done.stderr.startswith("not collected: zoe_activations.ipynb: 'zoe' is nobody on the roster. Add the")
     report = tito("report", cwd=checkout)
     assert "belong to nobody or could not be read: 1\n" in report.stdout
     assert "zoe_activations.ipynb: 'zoe' is nobody on the roster" in report.stdout

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from inboxes import content, earlier, make_zip, put, snapshot, stamp
 
+from tito.commands.report import report
 from tito.engine.reading import MAX_BYTES, Unreadable, parse_submission
 from tito.errors import CourseError
 from tito.files import write_atomic
@@ -177,6 +178,7 @@ def test_refused_files_are_unreadable_not_missing(empty, inbox):
     (inbox / "link_tensor.ipynb").symlink_to(inbox / "secret")
     make_zip(inbox / "bomb.zip", {"tensor.ipynb": b"0" * (MAX_BYTES + 1)})
     report = collect(empty, inbox)
+    assert (report.taken, report.known) == ([], [])
     assert {"big/tensor.ipynb", "link_tensor.ipynb", "bomb.zip: tensor.ipynb"} <= {e.label for e in report.left_over}
     assert refusal(empty, "big").startswith("the file has 100.0 MB")
     assert "symbolic link" in refusal(empty, "link")
@@ -219,6 +221,17 @@ def test_a_name_that_cannot_be_printed_is_shown_escaped(empty, inbox):
     (entry,) = collect(empty, inbox).left_over
     assert entry.label == "a\\udcff\\x1b[31m.txt"
     assert json.loads(empty.last_collect.read_text())[0]["label"] == entry.label
+
+
+def test_the_report_shows_what_is_left_over_even_if_that_is_all(empty, inbox, monkeypatch, capsys):
+    put(inbox, "essay.ipynb")
+    collect(empty, inbox)
+    monkeypatch.chdir(empty.root)
+    report()
+    assert capsys.readouterr().out.splitlines() == [
+        "Files of the last collect that belong to nobody or could not be read: 1",
+        "    essay.ipynb: its name says no module of this course",
+    ]
 
 
 def test_what_is_left_over_is_kept_until_the_next_collect(empty, inbox):

@@ -34,18 +34,19 @@ def report(
     chosen = chosen_modules(modules)
     if not modules:
         chosen = [module for module in chosen if submitted_students(course, module)]
-    rows = grade_rows(course, chosen)
-    if not rows:
+    rows, waiting = grade_rows(course, chosen), left_over(course)
+    if not rows and not waiting:
         raise CourseError("Nobody has handed in anything yet.", "Run 'tito collect INBOX' first.")
     table = Table("student", "module", "status", "points", "days late", "penalty", box=None, pad_edge=False)
     for row in rows:
         late = [number if number != "0" else "" for number in row.numbers[-2:]]
         table.add_row(escape(row.student), row.module, row.status, row.points, *late)
-    out().print(table)
+    if rows:
+        out().print(table)
     for row in rows:
         for note in row.notes:
             out().print(f"{row.student}, {row.module}: {note}", markup=False)
-    if waiting := left_over(course):
+    if waiting:
         out().print(f"Files of the last collect that belong to nobody or could not be read: {len(waiting)}")
     for entry in waiting:
         out().print(f"    {entry.label}: {entry.reason}", markup=False)

@@ -31,7 +31,7 @@ class Collected:
 
     taken:  (student, module folder) of new submissions.
     known:  (student, module folder) of those that were here already.
-    listed: every other file, with the reason.
+    listed: every other file, with the reason; also one that is noted as refused.
     """
 
     taken: list[tuple[str, str]] = field(default_factory=list)
@@ -65,7 +65,8 @@ def collect(course: Course, inbox: Path, map_file: Path | None = None, zone: tzi
         for (student, folder), (module, items) in sorted(pile.items(), key=lambda entry: entry[0]):
             outcome = settle(course, student, module, items)
             report.listed.extend(outcome.listed)
-            (report.taken if outcome.is_new else report.known).append((student, folder))
+            if outcome.taken:
+                (report.taken if outcome.is_new else report.known).append((student, folder))
     report.listed.sort(key=lambda entry: entry.label)
     write_left_over(course, report.left_over)
     return report

@@ -11,6 +11,8 @@ from tito.grading.collect.listing import NAME_IT
 from tito.grading.collect.names import MODULE_NAMES, Claim, Reading, key, without_zip
 from tito.grading.roster import Student, safe_id
 
+ENROL = "Add the student to the roster, or say whose it is: tito collect INBOX --map FILE.csv."
+MAP = "Say whose it is: tito collect INBOX --map FILE.csv."
 IMPORT = "Import a roster (tito roster import FILE.csv), or say whose it is: tito collect INBOX --map FILE.csv."
 NAMEABLE = re.compile(r"\w[\w.@ ',+-]*")  # what may be a student's name when there is no roster to ask
 Levels = tuple[str, ...]
@@ -58,9 +60,9 @@ class ByRoster:
             levels = [without_zip(level) for level in reading.levels]
             found, said = {one for level in levels for one in self._named(level)}, "/".join(levels)
         if len(found) > 1:
-            raise Unclear(f"it names more than one student: {', '.join(sorted(found))}")
+            raise Unclear(f"it names more than one student: {', '.join(sorted(found))}", MAP)
         if not found:
-            raise Unclear(f"'{said}' is nobody on the roster") if said else _nameless()
+            raise Unclear(f"'{said}' is nobody on the roster", ENROL) if said else _nameless()
         return _folder(found.pop())
 
     def _claimed(self, claim: Claim) -> set[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tito.course import Course
 from tito.engine.reading import Unreadable
 from tito.grading.collect.inbox import Item, is_hidden
-from tito.grading.collect.listing import NAME_IT, Listed
+from tito.grading.collect.listing import Listed
 from tito.grading.collect.names import is_note, is_notebook, read_path
 
 KIT_MARK = "nbgrader_config.py"  # as in `find_course`
@@ -34,7 +34,7 @@ class Sieve:
             return Listed(item.label, "a file of the student kit")
         if name.lower().endswith(PACKED):
             return Listed(item.label, "only zips are opened", "Unpack it, and collect again.")
-        return Listed(item.label, "it is not a notebook", NAME_IT)
+        return Listed(item.label, "it is not a notebook", "Ask for the notebook, a file that ends in .ipynb.")
 
     def _kit(self, parts: tuple[str, ...]) -> tuple[str, ...] | None:
         return next((parts[:n] for n in range(len(parts) - 1, -1, -1) if parts[:n] in self._kits), None)

@@ -26,9 +26,15 @@ REFUSAL = b'{"' + REFUSED.encode() + b'": '  # how a note begins that stands for
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one student's files of a module: whether there is a new submission, and what was not taken."""
+    """What became of one student's files of a module.
+
+    is_new: whether there is a new submission.
+    taken:  whether any of the files could be read.
+    listed: those that did not become the submission.
+    """
 
     is_new: bool
+    taken: bool
     listed: tuple[Listed, ...]
 
 
@@ -58,8 +64,8 @@ def settle(course: Course, student: str, module: Module, items: Sequence[Item]) 
             shelf.keep(data, item.time)
             listed.append(_beside(item, first, module))
     if refused and first is None:
-        is_new = shelf.refuse(refused[0], items[0].time)
-    return Outcome(is_new, tuple(listed))
+        shelf.refuse(refused[0], items[0].time)
+    return Outcome(is_new, first is not None, tuple(listed))
 
 
 def _beside(item: Item, first: Item, module: Module) -> Listed:
@@ -113,14 +119,13 @@ class _Shelf:
             moment = "undated" if time == NEVER else time.strftime("%Y-%m-%dT%H-%M-%SZ")
             write_atomic(self._earlier / f"{moment}-{_digest(data)}{self._path.suffix}", data)
 
-    def refuse(self, reason: str, time: datetime) -> bool:
-        """Note that nothing could be read, unless there is a submission; say whether that is news."""
+    def refuse(self, reason: str, time: datetime) -> None:
+        """Note that nothing could be read, unless there is a submission."""
         note = json.dumps({REFUSED: reason}).encode()
         if self._current is not None or (self._path.is_file() and self._path.read_bytes() == note):
-            return False
+            return
         write_atomic(self._stamp, _stamp(time))
         write_atomic(self._path, note)
-        return True
 
     def _kept(self, data: bytes) -> bool:
         return any(self._copies(data))
