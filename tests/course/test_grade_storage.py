@@ -56,7 +56,7 @@ def test_a_locked_gradebook(ready):
 
 
 def test_nbgraders_warnings_are_silent_whatever_a_thread_puts_back(ready):
-    """Submissions are normalised in threads, which silence Python's warnings for a while and then restore the filters."""
+    """Submissions are normalised in threads, which silence Python's warnings and then restore the filters."""
     with warnings.catch_warnings(record=True) as shown:
         with open_gradebook(ready):
             pass
