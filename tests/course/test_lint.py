@@ -198,9 +198,8 @@ def test_shares_add_up(tmp_path):
 
 
 def test_a_folded_cell_does_not_stand_open(tmp_path):
-    text = SAMPLE.read_text().replace(
-        "# %%\n#| export\nclass ReLU", '# %% jupyter={"source_hidden": true}\n#| export\nclass ReLU'
-    )
+    marker = '# %% nbgrader={"grade": false, "grade_id": "relu-class"'
+    text = SAMPLE.read_text().replace(marker, marker.replace("# %%", '# %% jupyter={"source_hidden": true}'))
     found = shares(read_source(course_with(tmp_path, text), ROW))
     assert (found.written, found.open, found.exported) == (1, 7, 10)
     assert found.share == pytest.approx(100 / 7)

@@ -21,6 +21,8 @@ ARGUMENTS = {
     "lab": ["01"],
     "start": ["01"],
     "milestone": ["list"],
+    "new": ["99", "example"],
+    "roster": ["list"],
 }
 PLACES = ("kit", "course", "empty", "read-only", "root")
 

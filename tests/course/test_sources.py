@@ -62,7 +62,7 @@ def test_script(module, type_in):
 
 @every_module
 def test_pytest(module, type_in):
-    done = type_in(module, "pytest", "-v", "-p", "no:cacheprovider", f"{module.name}_dev.py")
+    done = type_in(module, "pytest", "-v", "-p", "no:cacheprovider", "-p", "pytest_timeout", f"{module.name}_dev.py")
     assert "warning" not in done.stdout.splitlines()[-1]
     assert "test_module PASSED" in done.stdout
 

@@ -13,8 +13,8 @@ from mini import REPOSITORY
 
 from tito import __version__
 from tito.registry import MODULES
-from tito.release.leaks import gather_secrets
-from tito.release.notebooks import check_public
+from tito.release.leaks import check_public
+from tito.release.secrets import gather_secrets
 from tito.sources.facade import facade_files
 
 INGREDIENTS = ("pyproject.toml", "README.md", "LICENSE", "requirements", "tito", "tinytorch", "modules")

@@ -15,7 +15,7 @@ import numpy as np
 
 FOLDER = Path(__file__).with_name("beliefs")
 DIGITS = 4  # significant digits of an answer that count
-FORGETTABLE = (None, True, False, 0, 1, 0.0, 1.0)  # answers that too many mistakes give
+COMMON = (True, False, 0, 1, 0.0, 1.0)  # answers that many mistakes give: a match is told, but as one of several
 
 _record: list[str] | None = None
 
@@ -42,12 +42,14 @@ def note(call: str, expected: Any, got: Any) -> bool:
 
 
 def belief(call: str, expected: Any, got: Any) -> str:
-    """Return the belief that answers this check so, "" when none or more than one is known to."""
-    return _known().get(digest(call, expected, got), "")
+    """Say which belief answers this check so, "" when none or more than one of the bank does."""
+    known = _known().get(digest(call, expected, got), "")
+    same = "may be behind it; other mistakes give this answer, too" if _is_common(got) else "gives this same answer"
+    return f'"{known}" {same}' if known else ""
 
 
 def digest(call: str, expected: Any, got: Any) -> str:
-    """A short hash of a check and an answer, "" when the answer says too little to tell one mistake from another."""
+    """A short hash of a check and an answer, "" when the answer says nothing, as None does."""
     answer = _canonical(got)
     if not answer:
         return ""
@@ -64,15 +66,23 @@ def _canonical(value: Any) -> str:
         array = np.asarray(value)
     except ValueError:
         return ""
-    if array.dtype.kind not in "biuf" or (array.size == 1 and array.item() in FORGETTABLE) or not array.size:
+    if array.dtype.kind not in "biuf" or not array.size:
         return ""
     numbers = array.astype(np.float64)
-    if numbers.size > 1 and np.ptp(numbers) == 0 and numbers.flat[0] in FORGETTABLE:
-        return ""
     largest = float(np.max(np.abs(numbers), initial=0.0, where=np.isfinite(numbers)))
     unit = 10.0 ** (np.floor(np.log10(largest)) - DIGITS + 1) if largest else 1.0
     shown = [f"{v:.0f}" for v in np.round(numbers / unit).ravel() + 0.0]
     return f"{array.shape} {unit:g} {' '.join(shown)}"
+
+
+def _is_common(got: Any) -> bool:
+    """Whether an answer is a single one of `COMMON`, or an array of nothing else but one of them."""
+    if isinstance(got, BaseException | str | tuple | dict):
+        return False
+    array = np.asarray(got)
+    return (
+        array.dtype.kind in "biuf" and all(value == array.flat[0] for value in array.flat) and array.flat[0] in COMMON
+    )
 
 
 def _test_name() -> str:

@@ -181,14 +181,13 @@ class _Check:
             return
         if shows is None:
             shows = evidence(got, self.expected)
-        believed = beliefs.belief(self.call, self.expected, got)
         rows = {
             "where": meanings(self.got) if inspect.isfunction(self.got) else "",
             "expected": self.shown,
             "got": shown,
             "differs": differs,
             "shows": shows,
-            "belief": f'"{believed}" gives this same answer' if believed else "",
+            "belief": beliefs.belief(self.call, self.expected, got),
             "likely": self.likely,
             "next": self.next_step,
         }
