@@ -16,7 +16,8 @@ from tito.doctor.check import Check
 from tito.registry import Module
 from tito.sources.build import build
 from tito.sources.export import export
-from tito.student.work import start
+from tito.student.export import export_work
+from tito.student.work import read_work, start
 
 SAMPLE = Path(__file__).with_name("sample_source.txt")
 ROW = Module(2, "activations", "core.activations", (), 10, 2, "a sample")
@@ -156,7 +157,7 @@ def test_unfinished_is_not_broken(kit):
 def test_work_that_changed_since_its_export_is_no_damage(kit):
     start(kit, TENSOR_MODULE)
     kit.work(TENSOR_MODULE).write_text(nbformat.writes(answered(kit, GOOD)))
-    export(kit, [TENSOR_MODULE])
+    export_work(kit, [read_work(kit, TENSOR_MODULE)])
     assert state.check_package(kit).word == "ok"
     kit.work(TENSOR_MODULE).write_text(nbformat.writes(answered(kit, GOOD | {"shift": GOOD["shift"] + "\n# done\n"})))
     check = state.check_package(kit)
