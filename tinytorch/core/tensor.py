@@ -7,19 +7,23 @@ build later, up to a transformer, is arithmetic on it.
 """
 
 __all__ = [
+    "Block",
+    "row_strides",
+    "byte_offset",
     "FLOAT32",
     "set_engine",
     "ShapeError",
     "AxisError",
+    "real_numbers",
     "as_array",
     "FIXED",
     "own",
     "own_options",
-    "check_axis",
-    "check_axes",
     "op",
     "explain_shapes",
     "wrap",
+    "check_axis",
+    "check_axes",
     "Tensor",
     "recording",
     "raw",
@@ -29,13 +33,13 @@ __all__ = [
     "sub",
     "mul",
     "div",
+    "power",
     "neg",
     "exp",
     "log",
     "sqrt",
     "absolute",
     "clip",
-    "power",
     "broadcast_shape",
     "matmul",
     "reduce_sum",
@@ -79,6 +83,7 @@ __all__ = [
     "squeeze",
     "unsqueeze",
     "transpose",
+    "SPECIAL",
     "tensor",
     "from_numpy",
     "minimum",
@@ -112,7 +117,78 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-# From cell 'frame'.
+# From cell 'block'.
+class Block:
+    """Float32 numbers with a shape: what every Tensor is made of.
+
+    TODO: write the five bodies below.
+    APPROACH: 1. keep the copy in `self._data`, a NumPy array  2. ask that array in the others
+    EXAMPLE:
+        >>> block = Block([[1, 2, 3], [4, 5, 6]])
+        >>> block.shape, block.numel()
+        ((2, 3), 6)
+
+    HINT: `np.array(data, dtype=...)` copies, `np.asarray` does not if it can help it.
+    """
+
+    __slots__ = ("_data",)  # the only attribute: a misspelt one is an error
+
+    def __init__(self, data: Any) -> None:
+        """Copy numbers, nested lists or an array into a new float32 array."""
+        self._data = np.array(data, dtype=np.float32)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size along each axis."""
+        return self._data.shape
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return self._data.size
+
+    def item(self) -> float:
+        """The only element, as a Python number; of several, a ValueError that names the shape."""
+        if self._data.size != 1:
+            raise ValueError(
+                f"item() needs one element, not shape {self.shape}: index or reduce first."
+            )
+        return self._data.item()
+
+    def numpy(self) -> np.ndarray:
+        """A copy of the numbers."""
+        return self._data.copy()
+
+
+# From cell 'strides'.
+def row_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the bytes to step along each axis of a float32 block in row order.
+
+    TODO: this function and `byte_offset` below, without asking NumPy.
+    APPROACH: 1. begin at the last axis with 4 bytes  2. each size that you pass multiplies the step
+    EXAMPLE:
+        >>> row_strides((3, 4))
+        (16, 4)
+
+    HINT: walk over `reversed(shape)`.
+    """
+    strides, step = [], 4
+    for size in reversed(shape):
+        strides.insert(0, step)
+        step *= size
+    return tuple(strides)
+
+
+def byte_offset(index: tuple[int, ...], strides: tuple[int, ...]) -> int:
+    """Return how many bytes after the first element the one at `index` lies.
+
+    Example:
+        >>> byte_offset((1, 3), (16, 4))
+        28
+    """
+    return sum(i * stride for i, stride in zip(index, strides, strict=True))
+
+
+# From cell 'gate'.
 FLOAT32 = np.dtype(np.float32)
 
 _new = object.__new__  # makes a Tensor without running __init__, which would copy
@@ -133,42 +209,61 @@ class AxisError(ShapeError, IndexError):
     """An axis that a shape does not have."""
 
 
-def as_array(data: Any) -> np.ndarray:
-    """Copy numbers, nested lists, an array or a Tensor into a new float32 array.
+def real_numbers(data: Any) -> np.ndarray:
+    """What a Block is filled from: an array of real numbers, of whatever type.
 
     Raises:
         ShapeError: nested lists of different lengths.
         TypeError: anything that is not a real number.
+    """
+    if isinstance(data, Tensor):
+        return data._data
+    if isinstance(data, np.ndarray) and data.dtype is FLOAT32:
+        return data
+    if isinstance(data, list | tuple) and any(isinstance(item, Tensor) for item in data):
+        raise TypeError(
+            "Tensor([...]) takes numbers, not Tensors: join Tensors with stack([...]) or "
+            "cat([...])."
+        )
+    try:
+        array = np.array(data)
+    except ValueError:
+        lengths = [len(row) if isinstance(row, list | tuple) else 1 for row in data]
+        raise ShapeError(
+            f"rows of lengths {lengths[:8]} make no rectangle: pad or cut them to one length."
+        ) from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"a Tensor holds real numbers, not {array.dtype} ({data!r:.40}): convert the data "
+            "first."
+        )
+    return array
+
+
+def as_array(data: Any) -> np.ndarray:
+    """Copy numbers, nested lists, an array or a Tensor into a new float32 array, as Block does.
+
+    Raises:
+        ShapeError, TypeError: see real_numbers.
 
     Example:
         >>> as_array([[1, 2], [3, 4]])
         array([[1., 2.],
                [3., 4.]], dtype=float32)
     """
-    if isinstance(data, Tensor):
-        return data._data.copy()
-    if isinstance(data, np.ndarray) and data.dtype is FLOAT32:
-        return np.array(data)  # in its order in memory, and plain even where `data` is a subclass
-    if isinstance(data, list | tuple) and any(isinstance(item, Tensor) for item in data):
-        raise TypeError("Tensor([...]) takes numbers, not Tensors: join Tensors with stack([...]) or cat([...]).")
-    try:
-        array = np.array(data)
-    except ValueError:
-        lengths = [len(row) if isinstance(row, list | tuple) else 1 for row in data]
-        raise ShapeError(f"rows of lengths {lengths[:8]} make no rectangle: pad or cut them to one length.") from None
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"a Tensor holds real numbers, not {array.dtype} ({data!r:.40}): convert the data first.")
-    return array.astype(np.float32)
+    return Block(real_numbers(data))._data
 
 
 FIXED = (int, float, str, np.generic)  # values that cannot change
 
 
 def own(value: Any) -> Any:
-    """What an operation keeps of an argument that is no Tensor: of arrays and lists a plain copy, since theirs may change.
+    """What an operation keeps of an argument that is no Tensor: of arrays and lists a plain copy,
+    since theirs may change.
 
     Returns:
-        the value itself if it cannot change; an array for whatever holds numbers, float32 if they are floats.
+        the value itself if it cannot change; an array for whatever holds numbers, float32 if
+        they are floats.
 
     Raises:
         ShapeError: ragged lists.
@@ -177,11 +272,17 @@ def own(value: Any) -> Any:
     if value is None or isinstance(value, FIXED):
         return value
     if type(value) is np.ndarray:
-        return value.copy() if value.dtype is FLOAT32 or value.dtype.kind != "f" else value.astype(np.float32)
+        return (
+            value.copy()
+            if value.dtype is FLOAT32 or value.dtype.kind != "f"
+            else value.astype(np.float32)
+        )
     if isinstance(value, tuple):
         return tuple(own(part) for part in value)
     if isinstance(value, list) and any(isinstance(part, Tensor) for part in value):
-        raise TypeError("a list of Tensors is no operand: join them with stack([...]) or cat([...]) first.")
+        raise TypeError(
+            "a list of Tensors is no operand: join them with stack([...]) or cat([...]) first."
+        )
     try:
         array = np.asarray(value)
     except ValueError:
@@ -192,10 +293,12 @@ def own(value: Any) -> Any:
 
 
 def own_options(name: str, options: dict[str, Any], known: Sequence[str] = ()) -> dict[str, Any]:
-    """The options of an operation, owned, with PyTorch's words `dim` and `keepdim` put into NumPy's.
+    """The options of an operation, owned, with PyTorch's words `dim` and `keepdim` put into
+    NumPy's.
 
     Raises:
-        TypeError: a Tensor among them, both words for one thing, or a word that is not among those `known`.
+        TypeError: a Tensor among them, both words for one thing, or a word that is not among
+            those `known`.
     """
     if any(isinstance(value, Tensor) for value in options.values()):
         raise TypeError(f"{name}: pass Tensors by position, not by name.")
@@ -204,70 +307,32 @@ def own_options(name: str, options: dict[str, Any], known: Sequence[str] = ()) -
         if theirs in options:
             value = options.pop(theirs)
             if options.get(ours):
-                raise TypeError(f"{name}: {theirs} and {ours} are two words for one thing, pass one of them.")
+                raise TypeError(
+                    f"{name}: {theirs} and {ours} are two words for one thing, pass one of them."
+                )
             options[ours] = value
     for word in options if known else ():
         if word not in known:
-            cure = "nn.CrossEntropyLoss and its sisters take it" if word in ("reduction", "label_smoothing") else f"there are {', '.join(known)}"
+            cure = (
+                "nn.CrossEntropyLoss and its sisters take it"
+                if word in ("reduction", "label_smoothing")
+                else f"there are {', '.join(known)}"
+            )
             raise TypeError(f"{name} has no option {word}: {cure}.")
     return options
-
-
-def check_axis(name: str, axis: Any, shape: tuple[int, ...], more: int = 0) -> int:
-    """Return an axis counted from the front: the one place where an axis is checked; a 0-d Tensor has 0 and -1, as in PyTorch.
-
-    Args:
-        name: who asks.
-        axis: a whole number.
-        shape: of the Tensor that is asked.
-        more: how many axes its result will have more.
-
-    Raises:
-        AxisError: there is no such axis.
-        TypeError: it is no whole number.
-
-    Example:
-        >>> check_axis("sum", -1, (4, 5, 6))
-        2
-    """
-    try:
-        at = operator.index(axis)
-    except TypeError:
-        raise TypeError(f"{name}: an axis is a whole number, not {axis!r:.40}.") from None
-    count = len(shape) + more or 1
-    if not -count <= at < count:
-        raise AxisError(f"{name}: shape {shape} has no axis {at} to offer: from {-count} to {count - 1} there is one.")
-    return at % count
-
-
-def check_axes(name: str, axes: Any, shape: tuple[int, ...]) -> int | tuple[int, ...] | None:
-    """The same for the `axis` of any operation: a number, several, or None; () is None, and a 0-d Tensor has none to fold.
-
-    Raises:
-        AxisError, TypeError: see check_axis.
-        ValueError: an axis is named twice.
-    """
-    if axes is None:
-        return None
-    several = isinstance(axes, tuple | list | np.ndarray) and np.ndim(axes) == 1
-    checked = tuple(check_axis(name, axis, shape) for axis in (axes if several else (axes,)))
-    if len(set(checked)) < len(checked):
-        raise ValueError(f"{name}: an axis is named twice in {tuple(axes)}.")
-    if not shape:
-        return ()
-    return (checked or None) if several else checked[0]
 
 
 def op(forward: Callable) -> Callable:
     """Turn a function on float32 arrays into an operation on Tensors.
 
-    Tensors come first among the arguments and are handed to `forward` as arrays; of other arrays it gets a copy (see own).
-    A parameter with the name `axis` is checked, and counted from the front. The result comes back as a float32 Tensor.
-    A `forward` that returns a pair keeps its second part for the derivative (module 05). NumPy's complaints about shapes
-    are put into words.
+    Tensors come first among the arguments and are handed to `forward` as arrays; of other arrays
+    it gets a copy (see own). A parameter with the name `axis` is checked, and counted from the
+    front. The result comes back as a float32 Tensor. A `forward` that returns a pair keeps its
+    second part for the derivative (module 05). NumPy's complaints about shapes are put into words.
     """
     code = forward.__code__
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]  # the parameters, in order
+    count = code.co_argcount + code.co_kwonlyargcount
+    names = code.co_varnames[:count]  # the parameters, in order
     axis_place = names.index("axis") if "axis" in names else None
     title = forward.__name__.removeprefix("reduce_")  # what a student calls it
 
@@ -307,7 +372,8 @@ def op(forward: Callable) -> Callable:
     apply.__wrapped__ = forward
     apply.names = names
     apply.takes = code.co_argcount  # how many of them may be given by position
-    apply.defaults = dict(zip(reversed(apply.names[: apply.takes]), reversed(forward.__defaults__ or ()), strict=False))
+    last = reversed(forward.__defaults__ or ())
+    apply.defaults = dict(zip(reversed(names[: apply.takes]), last, strict=False))
     apply.defaults |= forward.__kwdefaults__ or {}
     apply.rules = None  # derivative rules, from module 05 on
     return apply
@@ -318,11 +384,14 @@ def explain_shapes(name: str, arrays: Sequence[Any], error: ValueError) -> str:
     shapes = [x.shape for x in arrays if isinstance(x, np.ndarray)]
     if len(shapes) == 2 and name in ("add", "sub", "mul", "div", "power"):
         a, b = shapes
-        return (
-            f"{name}: shapes {a} and {b} do not broadcast. Aligned at the right, each pair of sizes must be equal or "
-            f"hold a 1; reshape one side, or add an axis of size 1 with unsqueeze."
-        )
-    return f"{name}: shapes {', '.join(map(str, shapes))} do not fit ({error}). Print .shape before the call."
+        try:
+            broadcast_shape(a, b)
+        except ShapeError as refusal:
+            return f"{name}: {refusal} Reshape one side, or add an axis of size 1 with unsqueeze."
+    return (
+        f"{name}: shapes {', '.join(map(str, shapes))} do not fit ({error}). Print .shape before "
+        "the call."
+    )
 
 
 def wrap(array: Any) -> "Tensor":
@@ -337,11 +406,65 @@ def wrap(array: Any) -> "Tensor":
     return out
 
 
-class Tensor:
-    """A block of float32 numbers with a shape, and (from module 05 on) a memory of how it was computed.
+# From cell 'axes'.
+def check_axis(name: str, axis: Any, shape: tuple[int, ...], more: int = 0) -> int:
+    """Return an axis counted from the front: the one place where an axis is checked; a 0-d Tensor
+    has 0 and -1, as in PyTorch.
 
     Args:
-        data: a number, nested lists of one length per level, an array, or a Tensor; the numbers are copied.
+        name: who asks.
+        axis: a whole number.
+        shape: of the Tensor that is asked.
+        more: how many axes its result will have more.
+
+    Raises:
+        AxisError: there is no such axis.
+        TypeError: it is no whole number.
+
+    Example:
+        >>> check_axis("sum", -1, (4, 5, 6))
+        2
+    """
+    try:
+        at = operator.index(axis)
+    except TypeError:
+        raise TypeError(f"{name}: an axis is a whole number, not {axis!r:.40}.") from None
+    count = len(shape) + more or 1
+    if not -count <= at < count:
+        raise AxisError(
+            f"{name}: shape {shape} has no axis {at} to offer: from {-count} to {count - 1} there "
+            "is one."
+        )
+    return at % count
+
+
+def check_axes(name: str, axes: Any, shape: tuple[int, ...]) -> int | tuple[int, ...] | None:
+    """The same for the `axis` of any operation: a number, several, or None; () is None, and a 0-d
+    Tensor has none to fold.
+
+    Raises:
+        AxisError, TypeError: see check_axis.
+        ValueError: an axis is named twice.
+    """
+    if axes is None:
+        return None
+    several = isinstance(axes, tuple | list | np.ndarray) and np.ndim(axes) == 1
+    checked = tuple(check_axis(name, axis, shape) for axis in (axes if several else (axes,)))
+    if len(set(checked)) < len(checked):
+        raise ValueError(f"{name}: an axis is named twice in {tuple(axes)}.")
+    if not shape:
+        return ()
+    return (checked or None) if several else checked[0]
+
+
+# From cell 'frame'.
+class Tensor(Block):
+    """A block of float32 numbers with a shape, and (from module 05 on) a memory of how it was
+    computed.
+
+    Args:
+        data: a number, nested lists of one length per level, an array, or a Tensor; the numbers
+            are copied.
         requires_grad: whether `backward` shall leave a gradient in `grad`; dormant until module 05.
 
     Raises:
@@ -354,31 +477,28 @@ class Tensor:
         ((2, 2), 100.0)
     """
 
-    __slots__ = ("__weakref__", "_data", "_grad", "_grad_fn", "_requires_grad")
-    __array_ufunc__ = None  # array * Tensor asks Tensor.__rmul__ instead of looping over the elements
+    __slots__ = ("__weakref__", "_grad", "_grad_fn", "_requires_grad")
+    __array_ufunc__ = None  # array * Tensor asks Tensor.__rmul__, not each element
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        self._data = as_array(data)
+        Block.__init__(self, real_numbers(data))
         self._grad: np.ndarray | None = None
         self._grad_fn: Any = None
         self.requires_grad = requires_grad
 
-    # What it holds
+    # What it holds; shape, numel, item and numpy are those of Block
 
     @property
     def data(self) -> np.ndarray:
-        """The numbers, a float32 array; it refuses writes while a graph needs the old values (module 05)."""
+        """The numbers, a float32 array; it refuses writes while a graph needs the old values
+        (module 05).
+        """
         return self._data if _engine is None else _engine.guard(self._data)
 
     @data.setter
     def data(self, value: Any) -> None:
         if value is not self._data:  # `x.data += 1` hands the same array back
             self._data = as_array(value)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Size along each axis."""
-        return self._data.shape
 
     @property
     def ndim(self) -> int:
@@ -389,20 +509,6 @@ class Tensor:
     def dtype(self) -> np.dtype:
         """Always float32."""
         return self._data.dtype
-
-    def numel(self) -> int:
-        """Number of elements."""
-        return self._data.size
-
-    def item(self) -> float:
-        """The only element, as a Python number."""
-        if self._data.size != 1:
-            raise ValueError(f"item() needs one element, not shape {self.shape}: index or reduce first.")
-        return self._data.item()
-
-    def numpy(self) -> np.ndarray:
-        """A copy of the numbers."""
-        return self._data.copy()
 
     def detach(self) -> "Tensor":
         """The same numbers, without the memory of how they were computed."""
@@ -432,13 +538,18 @@ class Tensor:
 
     @property
     def requires_grad(self) -> bool:
-        """Whether `backward` shall leave a gradient here; what was computed from such a Tensor has it, too."""
+        """Whether `backward` shall leave a gradient here; what was computed from such a Tensor has
+        it, too.
+        """
         return self._requires_grad
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         if self._grad_fn is not None and not value:
-            raise RuntimeError("the result of a recorded operation cannot be switched off, or gradients would get lost: use x.detach().")
+            raise RuntimeError(
+                "the result of a recorded operation cannot be switched off, or gradients would "
+                "get lost: use x.detach()."
+            )
         self._requires_grad = bool(value)
 
     @property
@@ -453,11 +564,16 @@ class Tensor:
         self._grad = value
 
     def backward(self, grad: Any = None, retain_graph: bool = False, **words: Any) -> None:
-        """Compute the gradient of this Tensor with respect to every Tensor that it was computed from."""
+        """Compute the gradient of this Tensor with respect to every Tensor that it was computed
+        from.
+        """
         if _engine is None:
             raise RuntimeError("backward() has no engine yet: module 05 builds it.")
         if retain_graph or words.get("create_graph"):
-            raise ValueError("a graph is walked once and freed on the way: add the losses up for one backward(), or compute them again.")
+            raise ValueError(
+                "a graph is walked once and freed on the way: add the losses up for one "
+                "backward(), or compute them again."
+            )
         _engine.backward(self, words.get("gradient", grad))
 
     def zero_grad(self) -> None:
@@ -502,7 +618,7 @@ class Tensor:
         """Each element, held between `low` and `high`."""
         return clip(self, low, high)
 
-    # Comparison answers with a plain array of booleans: it counts and indexes, and has no derivative
+    # Comparison answers with a plain array of booleans: it counts and indexes, without derivative
 
     def __eq__(self, other): return self._data == raw(other)
     def __ne__(self, other): return self._data != raw(other)
@@ -513,22 +629,31 @@ class Tensor:
     __hash__ = object.__hash__  # a Tensor is itself, whatever its numbers are
 
     def argmax(self, axis: int | None = None, dim: int | None = None) -> np.ndarray:
-        """Index of the largest element along `axis` (or PyTorch's word, `dim`), as an integer array."""
+        """Index of the largest element along `axis` (or PyTorch's word, `dim`), as an integer
+        array.
+        """
         axis = axis if dim is None else dim
         return self._data.argmax(None if axis is None else check_axis("argmax", axis, self.shape))
 
     # Reductions
 
-    def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, **words: Any) -> "Tensor":
+    def sum(
+        self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, **words: Any
+    ) -> "Tensor":
         """Sum over `axis`; over everything when it is None."""
         return reduce_sum(self, axis=axis, keepdims=keepdims, **words)
 
-    def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, **words: Any) -> "Tensor":
+    def mean(
+        self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, **words: Any
+    ) -> "Tensor":
         """Mean over `axis`."""
         return reduce_mean(self, axis=axis, keepdims=keepdims, **words)
 
-    def var(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, **words: Any) -> "Tensor":
-        """Population variance over `axis` (divided by the count, as layer and batch norm need it)."""
+    def var(
+        self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False, **words: Any
+    ) -> "Tensor":
+        """Population variance over `axis` (divided by the count, as layer and batch norm need it).
+        """
         return reduce_var(self, axis=axis, keepdims=keepdims, **words)
 
     def max(self, *, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
@@ -552,7 +677,10 @@ class Tensor:
 
     def transpose(self, axis0: int = -2, axis1: int = -1) -> "Tensor":
         """Two axes swapped."""
-        first, second = check_axis("transpose", axis0, self.shape), check_axis("transpose", axis1, self.shape)
+        first, second = (
+            check_axis("transpose", axis0, self.shape),
+            check_axis("transpose", axis1, self.shape),
+        )
         axes = list(range(self.ndim))
         if axes:
             axes[first], axes[second] = axes[second], axes[first]
@@ -586,12 +714,17 @@ class Tensor:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(value, Tensor) and value._requires_grad and recording():
-            raise RuntimeError("x[key] = y is not recorded, and y's gradient would be lost: use stack, cat or where, or write y.detach().")
+            raise RuntimeError(
+                "x[key] = y is not recorded, and y's gradient would be lost: use stack, cat or "
+                "where, or write y.detach()."
+            )
         self.data[raw_key(key)] = raw(value)
 
 
 def recording() -> bool:
-    """Whether operations leave a graph at the moment: there is an engine, and no no_grad() in force."""
+    """Whether operations leave a graph at the moment: there is an engine, and no no_grad() in
+    force.
+    """
     return _engine is not None and _engine.recording()
 
 
@@ -614,7 +747,7 @@ def unpack(sizes: tuple) -> tuple[int, ...]:
     return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
 
 
-# From cell 'elementwise'.
+# From cell 'arithmetic'.
 @op
 def add(a, b):
     """Sum, element by element: a + b."""
@@ -639,6 +772,24 @@ def div(a, b):
     return a / b
 
 
+@op
+def power(x, exponent):
+    """Each element to the power of `exponent`, a number or a Tensor.
+
+    TODO: fill in the five operations; squares and cubes as products.
+    APPROACH: 1. the int 2 and the int 3: multiply  2. any other exponent: **
+    EXAMPLE:
+        >>> (Tensor([1, 2, 3]) ** 3).data
+        array([ 1.,  8., 27.], dtype=float32)
+
+    HINT: `exponent` may be an array, so ask for `type(exponent) is int` first.
+    """
+    if type(exponent) is int and exponent in (2, 3):
+        return x * x if exponent == 2 else x * x * x
+    return x**exponent
+
+
+# From cell 'elementwise'.
 @op
 def neg(x):
     """Each element with its sign changed."""
@@ -675,14 +826,6 @@ def clip(x, low=None, high=None):
     return np.clip(x, low, high)
 
 
-@op
-def power(x, exponent):
-    """Each element to the power of `exponent`, a number or a Tensor."""
-    if type(exponent) is int and exponent in (2, 3):
-        return x * x if exponent == 2 else x * x * x
-    return x**exponent
-
-
 # From cell 'broadcast-shape'.
 def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of `x + y` for x of shape `a` and y of shape `b`.
@@ -691,7 +834,7 @@ def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
         ShapeError: the shapes do not fit; the message names both.
 
     TODO: apply the rule, without asking NumPy.
-    APPROACH: 1. pad the shorter shape with 1s at the left  2. walk over the pairs  3. keep the size that is not 1
+    APPROACH: 1. pad the shorter shape with 1s at the left  2. walk over the pairs, refuse or keep
     EXAMPLE:
         >>> broadcast_shape((8, 1, 6, 1), (7, 1, 5))
         (8, 7, 6, 5)
@@ -725,20 +868,20 @@ def matmul(a, b):
         ShapeError: a side is a single number, or the two K differ; the message names both shapes.
 
     TODO: check the two K, then multiply.
-    APPROACH: 1. refuse 0-d sides  2. K of `a` is its last size; K of `b` its last but one, or its only one  3. a @ b
+    APPROACH: 1. refuse 0-d sides  2. compare the K: in `b` the last size but one, or the only one
     EXAMPLE:
         >>> matmul(Tensor([[1, 2], [3, 4]]), Tensor([1, 1])).data
         array([3., 7.], dtype=float32)
 
-    HINT: inside an operation `a` and `b` are arrays: `a.ndim`, `a.shape[-1]`. Name both shapes in the message.
+    HINT: inside an operation `a` and `b` are arrays: `a.ndim`, `a.shape[-1]`, and here `a @ b`.
     """
     if a.ndim == 0 or b.ndim == 0:
-        raise ShapeError(f"matmul: shapes {a.shape} and {b.shape}: a single number has no rows; multiply with * instead.")
+        cure = "a single number has no rows; multiply with * instead."
+        raise ShapeError(f"matmul: shapes {a.shape} and {b.shape}: {cure}")
     inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
     if a.shape[-1] != inner:
-        raise ShapeError(
-            f"matmul: shapes {a.shape} and {b.shape} do not fit: {a.shape[-1]} columns meet {inner} rows; transpose one side?"
-        )
+        meet = f"{a.shape[-1]} columns meet {inner} rows; transpose one side?"
+        raise ShapeError(f"matmul: shapes {a.shape} and {b.shape} do not fit: {meet}")
     return a @ b  # (..., M, K) @ (..., K, N) -> (..., M, N)
 
 
@@ -799,8 +942,8 @@ def reduce_var(x, axis=None, keepdims=False):
         axis: a number, a tuple of numbers, or None for all.
         keepdims: leave a 1 for each folded axis.
 
-    TODO: compute the variance so that a large mean does no harm.
-    APPROACH: 1. the mean, with its axes kept  2. the distances from it  3. the mean of their squares
+    TODO: the variance, so that a large mean does no harm, and without NumPy's own `var`.
+    APPROACH: 1. the mean, its axes kept  2. the distances from it  3. the mean of their squares
     EXAMPLE:
         >>> reduce_var(Tensor([[1, 3], [2, 2]]), axis=1).data
         array([1., 0.], dtype=float32)
@@ -821,10 +964,13 @@ def permute(x, axes):
 
 @op
 def expand(x, shape):
-    """Axes of size 1 repeated up to `shape`, a tuple in which -1 keeps a size; no number is copied."""
+    """Axes of size 1 repeated up to `shape`, a tuple in which -1 keeps a size; no number is copied.
+    """
     missing = len(shape) - x.ndim
     sizes = (1,) * missing + x.shape
-    return np.broadcast_to(x, tuple(n if want == -1 else want for n, want in zip(sizes, shape, strict=True)))
+    return np.broadcast_to(
+        x, tuple(n if want == -1 else want for n, want in zip(sizes, shape, strict=True))
+    )
 
 
 @op
@@ -835,13 +981,13 @@ def index(x, key):
 
 # From cell 'infer-shape'.
 def infer_shape(count: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return `shape` with its -1, if there is one, replaced by the size that makes it hold `count` numbers.
+    """Return `shape` with the size that makes it hold `count` numbers in place of its -1.
 
     Raises:
-        ShapeError: more than one -1, or no size makes it fit; the message names the shape and the count.
+        ShapeError: more than one -1, or no size makes it fit; the message names shape and count.
 
     TODO: find the missing size, or refuse.
-    APPROACH: 1. multiply the known sizes  2. without a -1, compare with `count`  3. with one, divide, and refuse a remainder
+    APPROACH: 1. multiply the known sizes  2. no -1: compare with `count`  3. one: divide, or refuse
     EXAMPLE:
         >>> infer_shape(24, (2, -1, 3))
         (2, 4, 3)
@@ -853,7 +999,8 @@ def infer_shape(count: int, shape: tuple[int, ...]) -> tuple[int, ...]:
         raise ShapeError(f"reshape to {shape}: only one size may be -1.")
     if -1 not in shape:
         if known != count:
-            raise ShapeError(f"reshape: {count} numbers do not fill shape {shape}, which holds {known}.")
+            full = f"{count} numbers do not fill shape {shape}, which holds {known}."
+            raise ShapeError(f"reshape: {full}")
         return shape
     if known == 0 or count % known:
         raise ShapeError(f"reshape: {count} numbers do not divide into shape {shape}.")
@@ -878,8 +1025,8 @@ def cat_arrays(blocks: Sequence[np.ndarray], axis: int) -> np.ndarray:
     Returns:
         float32 array whose size along `axis` is the sum of the blocks' sizes.
 
-    TODO: allocate the result once and copy each block into its place, without np.concatenate.
-    APPROACH: 1. the result's shape  2. np.empty  3. for each block, a slice from `start` to `start + size`
+    TODO: allocate once and copy each block into its place; no concatenate, stack or append.
+    APPROACH: 1. the result's shape  2. np.empty  3. for each block, a slice `start:stop`
     EXAMPLE:
         >>> cat_arrays([np.ones((1, 2)), np.zeros((2, 2))], axis=0).shape
         (3, 2)
@@ -901,20 +1048,26 @@ def cat_arrays(blocks: Sequence[np.ndarray], axis: int) -> np.ndarray:
 # From cell 'joining'.
 @op
 def concatenate(*blocks, axis=0):
-    """Join arrays along `axis`; what is kept for the derivative is where each block begins and ends."""
+    """Join arrays along `axis`; what is kept for the derivative is where each block begins and
+    ends.
+    """
     if not blocks[0].ndim:
         raise ShapeError("cat: single numbers have no axis to be joined along: use stack.")
     at = axis % blocks[0].ndim
     rest = blocks[0].shape[:at] + blocks[0].shape[at + 1 :]
     for block in blocks[1:]:
         if block.ndim != blocks[0].ndim or block.shape[:at] + block.shape[at + 1 :] != rest:
-            raise ShapeError(f"cat: shapes {[b.shape for b in blocks][:8]} must agree in all axes but axis {axis}.")
+            raise ShapeError(
+                f"cat: shapes {[b.shape for b in blocks][:8]} must agree in all axes but axis "
+                f"{axis}."
+            )
     ends = np.cumsum([0, *(block.shape[axis] for block in blocks)])
     return cat_arrays(blocks, axis), ends
 
 
 def cat(tensors: Sequence[Tensor], axis: int = 0, dim: int | None = None) -> Tensor:
-    """Join Tensors along an axis that they have (`dim` is PyTorch's word for it); all other sizes must agree.
+    """Join Tensors along an axis that they have (`dim` is PyTorch's word for it); all other sizes
+    must agree.
 
     Raises:
         ValueError: no Tensors, or sizes that differ.
@@ -1003,7 +1156,8 @@ def choose(a, b, condition):
 
 
 def where(condition: Any, a: Any, b: Any) -> Tensor:
-    """`a` where `condition` holds, `b` elsewhere; all three broadcast, and the other side's gradient is 0 even where it is infinite.
+    """`a` where `condition` holds, `b` elsewhere; all three broadcast, and the other side's
+    gradient is 0 even where it is infinite.
 
     Example:
         >>> where(np.array([True, False]), Tensor([1, 2]), 0).data
@@ -1014,18 +1168,24 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
 
 @op
 def maximum(a, b):
-    """The larger of a and b, element by element; where they are equal each gets half of the gradient, as in PyTorch."""
+    """The larger of a and b, element by element; where they are equal each gets half of the
+    gradient, as in PyTorch.
+    """
     return np.maximum(a, b)
 
 
 @op
 def euclidean_norm(x, axis=None, keepdims=False):
-    """Length over `axis`: the root of the sum of squares; its gradient at 0 is taken as 0, as in PyTorch."""
+    """Length over `axis`: the root of the sum of squares; its gradient at 0 is taken as 0, as in
+    PyTorch.
+    """
     return np.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
 
 
 class Extreme(NamedTuple):
-    """What x.max(dim=0) and x.min(dim=0) return: the values, a Tensor, and where they stood, an integer array."""
+    """What x.max(dim=0) and x.min(dim=0) return: the values, a Tensor, and where they stood, an
+    integer array.
+    """
 
     values: Tensor
     indices: np.ndarray
@@ -1042,13 +1202,22 @@ def extreme(x: Tensor, dim: int, keepdim: bool, where_it_is: Callable) -> Extrem
     key = list(np.indices(indices.shape, sparse=True))
     key.insert(at, indices)
     values = x[tuple(key)]
-    return Extreme(values.unsqueeze(at), np.expand_dims(indices, at)) if keepdim else Extreme(values, indices)
+    return (
+        Extreme(values.unsqueeze(at), np.expand_dims(indices, at))
+        if keepdim
+        else Extreme(values, indices)
+    )
 
 
-def rebuild(kind: type, array: np.ndarray, requires_grad: bool, grad: np.ndarray | None, others: dict) -> Tensor:
+def rebuild(
+    kind: type, array: np.ndarray, requires_grad: bool, grad: np.ndarray | None, others: dict
+) -> Tensor:
     """Make a Tensor again of what copying or pickling took apart."""
     tensor = _new(kind)
-    tensor._data, tensor._grad_fn = np.array(array), None  # memory of our own: an unpickled array may lie in a `bytes`
+    tensor._data, tensor._grad_fn = (
+        np.array(array),
+        None,
+    )  # memory of our own: an unpickled array may lie in a `bytes`
     tensor._requires_grad, tensor._grad = requires_grad, None if grad is None else np.array(grad)
     for name, value in others.items():
         setattr(tensor, name, value)
@@ -1056,23 +1225,33 @@ def rebuild(kind: type, array: np.ndarray, requires_grad: bool, grad: np.ndarray
 
 
 def in_place(operation: Callable, target: Tensor, other: Any) -> Tensor:
-    """What `x += y` does: a write into x where nothing is recorded, x = x + y for a result; an explanation for a weight."""
-    if recording() and (target._requires_grad or (isinstance(other, Tensor) and other._requires_grad)):
+    """What `x += y` does: a write into x where nothing is recorded, x = x + y for a result; an
+    explanation for a weight.
+    """
+    if recording() and (
+        target._requires_grad or (isinstance(other, Tensor) and other._requires_grad)
+    ):
         if target._requires_grad and target._grad_fn is None:
             raise RuntimeError(
-                f"{operation.__name__} in place on a Tensor that requires a gradient: update it under `with no_grad():`, "
+                f"{operation.__name__} in place on a Tensor that requires a gradient: update it "
+                "under `with no_grad():`, "
                 f"or compute a new one, such as y = x + 1."
             )
         return operation(target, other)
     result = raw(operation(target.detach(), raw(other)))
     if result.shape != target.shape:
-        raise ShapeError(f"{operation.__name__} in place: the result of shape {result.shape} does not fit into {target.shape}.")
+        raise ShapeError(
+            f"{operation.__name__} in place: the result of shape {result.shape} does not fit into "
+            f"{target.shape}."
+        )
     target.data[...] = result
     return target
 
 
 class Everyday:
-    """Methods that `Tensor` gets below: PyTorch's spellings of what it can already do, and good manners."""
+    """Methods that `Tensor` gets below: PyTorch's spellings of what it can already do, and good
+    manners.
+    """
 
     def __iadd__(self, other): return in_place(add, self, other)
     def __isub__(self, other): return in_place(sub, self, other)
@@ -1087,7 +1266,9 @@ class Everyday:
 
     def __format__(self, form: str) -> str:
         """f"{loss:.4f}" for a single element."""
-        return format(self.item(), form) if form and self._data.size == 1 else format(repr(self), form)
+        return (
+            format(self.item(), form) if form and self._data.size == 1 else format(repr(self), form)
+        )
 
     def __reduce_ex__(self, protocol: int) -> tuple:
         """What copy, deepcopy and pickle take: the numbers, not the graph.
@@ -1096,35 +1277,70 @@ class Everyday:
             RuntimeError: the result of a recorded operation, whose graph cannot be copied.
         """
         if self._grad_fn is not None:
-            raise RuntimeError(f"a result with a graph ({self._grad_fn!r}) cannot be copied or pickled: take x.detach() or x.numpy().")
-        return rebuild, (type(self), self._data, self._requires_grad, self._grad, getattr(self, "__dict__", {}))
+            raise RuntimeError(
+                f"a result with a graph ({self._grad_fn!r}) cannot be copied or pickled: take "
+                "x.detach() or x.numpy()."
+            )
+        return rebuild, (
+            type(self),
+            self._data,
+            self._requires_grad,
+            self._grad,
+            getattr(self, "__dict__", {}),
+        )
 
     def max(self, *other, axis=None, keepdims=False, dim=None, keepdim=False):
         """Largest element along `axis`; with PyTorch's word `dim` its pair (values, indices)."""
         if other:
-            raise TypeError("x.max(axis=1) gives the values, x.max(dim=1) PyTorch's pair (values, indices), maximum(x, y) compares two.")
-        return reduce_max(self, axis=axis, keepdims=keepdims or keepdim) if dim is None else extreme(self, dim, keepdim, np.argmax)
+            raise TypeError(
+                "x.max(axis=1) gives the values, x.max(dim=1) PyTorch's pair (values, indices), "
+                "maximum(x, y) compares two."
+            )
+        return (
+            reduce_max(self, axis=axis, keepdims=keepdims or keepdim)
+            if dim is None
+            else extreme(self, dim, keepdim, np.argmax)
+        )
 
     def min(self, *other, axis=None, keepdims=False, dim=None, keepdim=False):
         """Smallest element along `axis`; with PyTorch's word `dim` its pair (values, indices)."""
         if other:
-            raise TypeError("x.min(axis=1) gives the values, x.min(dim=1) PyTorch's pair (values, indices), minimum(x, y) compares two.")
-        return -reduce_max(-self, axis=axis, keepdims=keepdims or keepdim) if dim is None else extreme(self, dim, keepdim, np.argmin)
+            raise TypeError(
+                "x.min(axis=1) gives the values, x.min(dim=1) PyTorch's pair (values, indices), "
+                "minimum(x, y) compares two."
+            )
+        return (
+            -reduce_max(-self, axis=axis, keepdims=keepdims or keepdim)
+            if dim is None
+            else extreme(self, dim, keepdim, np.argmin)
+        )
 
     def var(self, axis=None, keepdims=False, correction=0, **words):
-        """Variance over `axis`: the population's, divided by n - correction; PyTorch's default is correction=1 (unbiased=True)."""
+        """Variance over `axis`: the population's, divided by n - correction; PyTorch's default is
+        correction=1 (unbiased=True).
+        """
         if "unbiased" in words:
             correction = int(words.pop("unbiased"))
         spread = reduce_var(self, axis=axis, keepdims=keepdims, **words)
         n = self.numel() // max(1, spread.numel())
-        return spread * (n / (n - correction)) if correction and n > correction else spread * float("nan") if correction else spread
+        return (
+            spread * (n / (n - correction))
+            if correction and n > correction
+            else spread * float("nan")
+            if correction
+            else spread
+        )
 
     def std(self, axis=None, keepdims=False, correction=1, **words):
-        """Standard deviation over `axis`, divided by n - 1 as in PyTorch; correction=0 is the root of our var()."""
+        """Standard deviation over `axis`, divided by n - 1 as in PyTorch; correction=0 is the root
+        of our var().
+        """
         return Tensor.var(self, axis, keepdims, correction, **words).sqrt()
 
     def norm(self, p=2, axis=None, keepdims=False, **words):
-        """Length over `axis`; p is 2 (the root of the squares' sum) or 1 (the sum of absolute values)."""
+        """Length over `axis`; p is 2 (the root of the squares' sum) or 1 (the sum of absolute
+        values).
+        """
         if p not in (1, 2):
             raise ValueError(f"norm: p is 1 or 2, not {p!r}.")
         length = euclidean_norm if p == 2 else reduce_sum
@@ -1142,7 +1358,9 @@ class Everyday:
         """All axes from `start_dim` to `end_dim` (or from start_axis on) as one."""
         start = check_axis("flatten", words.get("start_axis", start_dim), self.shape)
         end = check_axis("flatten", end_dim, self.shape)
-        return reshape(self, (*self.shape[:start], prod(self.shape[start : end + 1]), *self.shape[end + 1 :]))
+        return reshape(
+            self, (*self.shape[:start], prod(self.shape[start : end + 1]), *self.shape[end + 1 :])
+        )
 
     def squeeze(self, axis=None, dim=None):
         """Without the axes of size 1, or without one of them if its size is 1."""
@@ -1199,8 +1417,8 @@ class Everyday:
         self.requires_grad = requires_grad
         return self
 
-    is_leaf = property(lambda self: self._grad_fn is None, doc="Whether no recorded operation made it.")
-    grad_fn = property(lambda self: self._grad_fn, doc="The node of the operation that made it, or None.")
+    is_leaf = property(lambda self: self._grad_fn is None, doc="Whether no operation made it.")
+    grad_fn = property(lambda self: self._grad_fn, doc="The operation that made it, or None.")
     mT = property(lambda self: self.transpose(-2, -1), doc="The last two axes swapped.")
 
 
@@ -1212,10 +1430,17 @@ def replace(x: Tensor, value: Any) -> Tensor:
 def cuts(x: Tensor, size: Any, dim: int) -> list[tuple]:
     """Indices of the pieces along `dim`, each of `size`, or of the sizes in a list."""
     at = check_axis("split", dim, x.shape)
-    ends = np.cumsum(size).tolist() if isinstance(size, list | tuple) else list(range(size, x.shape[at] + size, size))
+    ends = (
+        np.cumsum(size).tolist()
+        if isinstance(size, list | tuple)
+        else list(range(size, x.shape[at] + size, size))
+    )
     if isinstance(size, list | tuple) and ends[-1] != x.shape[at]:
         raise ShapeError(f"split: sizes {list(size)} do not add up to {x.shape[at]}.")
-    return [(slice(None),) * at + (slice(start, end),) for start, end in zip([0, *ends], ends, strict=False)]
+    return [
+        (slice(None),) * at + (slice(start, end),)
+        for start, end in zip([0, *ends], ends, strict=False)
+    ]
 
 
 ONE_DEVICE = "there is one device, the processor: leave the call out"
@@ -1223,24 +1448,37 @@ NOT_HERE = {  # names of PyTorch's that a Tensor does not have: what to write
     "to": ONE_DEVICE, "cuda": ONE_DEVICE, "device": ONE_DEVICE,
     "double": "every Tensor is float32: for more digits compute with x.numpy().astype(np.float64)",
     "half": "every Tensor is float32: leave the call out",
-    "long": "labels and indices are NumPy arrays: x.numpy().astype(np.intp)", "int": "x.numpy().astype(np.intp)",
+    "long": "labels and indices are NumPy arrays: x.numpy().astype(np.intp)",
+    "int": "x.numpy().astype(np.intp)",
     "bool": "x.numpy().astype(bool), or x != 0",
-    "relu": "F.relu(x), from module 02", "sigmoid": "F.sigmoid(x), from module 02", "tanh": "F.tanh(x), from module 02",
-    "softmax": "F.softmax(x, axis=-1), from module 02", "log_softmax": "F.log_softmax(x, axis=-1), from module 04",
-    "repeat": "x.expand(...) for axes of size 1, or cat([x, x])", "gather": "x[np.arange(len(x)), indices]",
-    "index_select": "x[indices] or x[:, indices]", "scatter_": "build it with NumPy, or where(condition, a, b)",
-    "flip": "x[::-1], or x[:, ::-1] for another axis", "topk": "np.argsort(-x.numpy(), axis)[..., :k], then index x",
-    "sort": "np.argsort(x.numpy(), axis), then index x", "cumsum": "np.cumsum(x.numpy(), axis), or a Function of your own (module 05)",
-    "unbind": "list(x), or [x[:, i] for i in range(n)]", "outer": "x.unsqueeze(1) * y", "register_hook": "read x.grad after backward()",
-    "retain_grad": "gradients stay on leaves only: make the Tensor one with y = y.detach().requires_grad_()",
-    "nonzero": "np.nonzero(x.numpy())", "any": "(x != 0).any()", "all": "(x != 0).all()", "isnan": "np.isnan(x.numpy())",
-    "detach_": "x = x.detach()", "swapaxes": "x.transpose(0, 1)", "type": "every Tensor is float32", "bmm": "x @ y", "mm": "x @ y", "dot": "x @ y",
-    "normal_": "nn.init.normal_(x)", "uniform_": "nn.init.uniform_(x)", "prod": "x.log().sum().exp() for positive numbers",
+    "relu": "F.relu(x), from module 02", "sigmoid": "F.sigmoid(x), from module 02",
+    "tanh": "F.tanh(x), from module 02",
+    "softmax": "F.softmax(x, axis=-1), from module 02",
+    "log_softmax": "F.log_softmax(x, axis=-1), from module 04",
+    "repeat": "x.expand(...) for axes of size 1, or cat([x, x])",
+    "gather": "x[np.arange(len(x)), indices]",
+    "index_select": "x[indices] or x[:, indices]",
+    "scatter_": "build it with NumPy, or where(condition, a, b)",
+    "flip": "x[::-1], or x[:, ::-1] for another axis",
+    "topk": "np.argsort(-x.numpy(), axis)[..., :k], then index x",
+    "sort": "np.argsort(x.numpy(), axis), then index x",
+    "cumsum": "np.cumsum(x.numpy(), axis), or a Function of your own (module 05)",
+    "unbind": "list(x), or [x[:, i] for i in range(n)]", "outer": "x.unsqueeze(1) * y",
+    "register_hook": "read x.grad after backward()",
+    "retain_grad": "gradients stay on leaves only: "
+    "make the Tensor one with y = y.detach().requires_grad_()",
+    "nonzero": "np.nonzero(x.numpy())", "any": "(x != 0).any()", "all": "(x != 0).all()",
+    "isnan": "np.isnan(x.numpy())",
+    "detach_": "x = x.detach()", "swapaxes": "x.transpose(0, 1)", "type": "every Tensor is float32",
+    "bmm": "x @ y", "mm": "x @ y", "dot": "x @ y",
+    "normal_": "nn.init.normal_(x)", "uniform_": "nn.init.uniform_(x)",
+    "prod": "x.log().sum().exp() for positive numbers",
 }  # fmt: skip
 
 
 def instead(name: str, table: dict[str, str], known: Any) -> str:
-    """The end of a message about a missing name: what to write in its place, or which name is near."""
+    """The end of a message about a missing name: what to write in its place, or which name is near.
+    """
     if name in table:
         return f": {table[name]}."
     names = {word.lower(): word for word in known if not word.startswith("_")}
@@ -1249,7 +1487,10 @@ def instead(name: str, table: dict[str, str], known: Any) -> str:
 
 
 class Missing:
-    """Stands for a name that Tensor does not have, and says what to write. (A __getattr__ would slow every attribute down.)"""
+    """Stands for a name that Tensor does not have, and says what to write.
+
+    (A __getattr__ would slow every attribute down.)
+    """
 
     def __init__(self, name: str, cure: str) -> None:
         self.name, self.cure = name, cure
@@ -1258,18 +1499,24 @@ class Missing:
         raise AttributeError(f"Tensor has no {self.name}: {self.cure}.")
 
 
-squeeze, unsqueeze, transpose = Tensor.squeeze, Tensor.unsqueeze, Tensor.transpose  # Everyday's take dim= too
+# Everyday's take dim= too
+squeeze, unsqueeze, transpose = Tensor.squeeze, Tensor.unsqueeze, Tensor.transpose
+SPECIAL = ("__matmul__", "__format__", "__reduce_ex__")
 for _name, _method in vars(Everyday).items():
-    if not _name.startswith("__") or _name.startswith("__i") or _name in ("__matmul__", "__format__", "__reduce_ex__"):
+    if not _name.startswith("__") or _name.startswith("__i") or _name in SPECIAL:
         setattr(Tensor, _name, _method)
 for _name, _cure in NOT_HERE.items():
     setattr(Tensor, _name, Missing(_name, _cure))
 
 
 def tensor(data: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
-    """A new Tensor, as Tensor(data) makes it; `dtype` is there to be refused, unless it is float32."""
+    """A new Tensor, as Tensor(data) makes it; `dtype` is there to be refused, unless it is float32.
+    """
     if dtype is not None and np.dtype(dtype) != FLOAT32:
-        raise TypeError(f"every Tensor is float32, not {dtype}: labels and indices are NumPy arrays, np.array(..., dtype=np.intp).")
+        raise TypeError(
+            f"every Tensor is float32, not {dtype}: labels and indices are NumPy arrays, "
+            "np.array(..., dtype=np.intp)."
+        )
     return Tensor(data, requires_grad)
 
 
@@ -1329,18 +1576,28 @@ def randperm(n: int) -> np.ndarray:
 
 
 def randint(low: int, high: int | None = None, size: Any = ()) -> np.ndarray:
-    """Random integers from `low` up to, not including, `high` (from 0 up to `low` if there is no `high`)."""
-    return generator().integers(*((0, low) if high is None else (low, high)), size=size, dtype=np.intp)
+    """Random integers from `low` up to, not including, `high` (from 0 up to `low` if there is no
+    `high`).
+    """
+    return generator().integers(
+        *((0, low) if high is None else (low, high)), size=size, dtype=np.intp
+    )
 
 
 def save(state: dict[str, Any], path: Any) -> None:
-    """Write a state_dict, names with arrays, to a file (NumPy's .npz); the file is there whole or not at all.
+    """Write a state_dict, names with arrays, to a file (NumPy's .npz); the file is there whole or
+    not at all.
 
     Raises:
         TypeError: something else than a dictionary of arrays and numbers.
     """
-    if not isinstance(state, dict) or any(isinstance(value, dict) or callable(value) for value in state.values()):
-        raise TypeError("save takes a dictionary of names and arrays, such as model.state_dict(); a whole run is saved by Trainer.save(path).")
+    if not isinstance(state, dict) or any(
+        isinstance(value, dict) or callable(value) for value in state.values()
+    ):
+        raise TypeError(
+            "save takes a dictionary of names and arrays, such as model.state_dict(); a whole run "
+            "is saved by Trainer.save(path)."
+        )
     part = f"{path}.part"
     with open(part, "wb") as file:
         np.savez(file, **{name: raw(value) for name, value in state.items()})
@@ -1382,10 +1639,12 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameter numbers of mallopt(3)
 
 
 def keep_freed_memory() -> bool:
-    """Ask glibc to keep freed memory instead of returning it to the system at every temporary (see mallopt(3)).
+    """Ask glibc to keep freed memory instead of returning it to the system at every temporary (see
+    mallopt(3)).
 
     Returns:
-        Whether it was done: not on other C libraries, nor with TINYTORCH_KEEP_MEMORY=0 in the environment.
+        Whether it was done: not on other C libraries, nor with TINYTORCH_KEEP_MEMORY=0 in the
+        environment.
     """
     if os.environ.get("TINYTORCH_KEEP_MEMORY") == "0":
         return False

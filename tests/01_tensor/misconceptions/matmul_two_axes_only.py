@@ -1,4 +1,4 @@
-"""The rows of b are its first axis."""
+"""A matrix has two axes, so its columns are always axis 1."""
 # loses: test-matmul, test-module-tensor
 
 # %% matmul

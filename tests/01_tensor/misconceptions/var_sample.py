@@ -5,4 +5,6 @@
 #| export
 @op
 def reduce_var(x, axis=None, keepdims=False):
-    return x.var(axis=axis, keepdims=keepdims, ddof=1)
+    n = count_reduced(x.shape, axis)
+    distance = x - x.sum(axis=axis, keepdims=True) / n
+    return (distance * distance).sum(axis=axis, keepdims=keepdims) / (n - 1)
