@@ -1080,10 +1080,10 @@ def test_unit_matmul_loops():
     check_close(lambda: matmul_loops(a, b), a @ b)
     ### BEGIN HIDDEN TESTS
     rng = np.random.default_rng(1)
-    a, b = rng.normal(size=(5, 1)).astype(np.float32), rng.normal(size=(1, 2)).astype(np.float32)
-    check_close(lambda: matmul_loops(a, b), a @ b)
-    a, b = rng.normal(size=(1, 7)).astype(np.float32), rng.normal(size=(7, 3)).astype(np.float32)
-    check_close(lambda: matmul_loops(a, b), a @ b)
+    x, y = rng.normal(size=(5, 1)).astype(np.float32), rng.normal(size=(1, 2)).astype(np.float32)
+    check_close(lambda: matmul_loops(x, y), x @ y)
+    x, y = rng.normal(size=(1, 7)).astype(np.float32), rng.normal(size=(7, 3)).astype(np.float32)
+    check_close(lambda: matmul_loops(x, y), x @ y)
     ### END HIDDEN TESTS
 
 
