@@ -24,12 +24,13 @@ pytestmark = [
 ]
 
 TENSOR = find_module("01")
-ANSWER, TEST = "def broadcast_shape(", "def test_unit_broadcast_shape("
+ANSWER, TEST = "class Block:", "def test_unit_block("
 FAILED = """\
-failed: broadcast_shape((4, 3), (3,))
-  expected  (4, 3)
-  got       ShapeError: shapes (4, 3) and (3, 1) do not broadcast
-  likely    align the shapes at the right
+failed: memory[np.shares_memory(Block(ones)._data, ones)]
+  where     ones = [1., 1., 1.]
+  expected  'its own'
+  got       'shared'
+  belief    "np.asarray makes an array that belongs to the block." gives this same answer
   next      print both values for one small input and follow the first line that differs"""
 
 
@@ -65,9 +66,9 @@ def picture(request, tmp_path):
 def answer_of(kind, real_course):
     """An answer to the first exercise: a known wrong one, or the right one."""
     if kind == "wrong":
-        path = real_course.course.tests(TENSOR) / "misconceptions" / "broadcast_left.py"
-        return read_variant(path).answers["broadcast-shape"]
-    return real_course[TENSOR].solution["broadcast-shape"]
+        path = real_course.course.tests(TENSOR) / "misconceptions" / "block_shares_its_numbers.py"
+        return read_variant(path).answers["block"]
+    return real_course[TENSOR].solution["block"]
 
 
 def test_the_first_exercise(notebook, real_course, picture, tmp_path):
@@ -75,7 +76,7 @@ def test_the_first_exercise(notebook, real_course, picture, tmp_path):
     for instructors in ("Create Assignment", "Nbgrader", "Formgrader", "Assignment List"):
         assert page.get_by_text(instructors).count() == 0
     notebook.run_above(TEST)
-    assert notebook.run(TEST) == "not written yet: broadcast_shape"
+    assert notebook.run(TEST) == "not written yet: Block.__init__"
 
     notebook.write(ANSWER, answer_of("wrong", real_course))
     assert notebook.run(ANSWER) == ""
@@ -84,15 +85,15 @@ def test_the_first_exercise(notebook, real_course, picture, tmp_path):
 
     notebook.write(ANSWER, answer_of("right", real_course))
     notebook.run(ANSWER)
-    points = points_of(real_course, "test-broadcast-shape")
-    passed = f"test_unit_broadcast_shape passed: {points} points, if its hidden cases pass too when it is graded."
+    points = points_of(real_course, "test-block")
+    passed = f"test_unit_block passed: {points} points, if its hidden cases pass too when it is graded."
     assert notebook.run(TEST) == passed
     page.screenshot(path=tmp_path / "right.png")
 
     answer = notebook.validate()
     page.screenshot(path=tmp_path / "validate.png")
-    assert "def test_unit_broadcast_shape()" not in answer
-    assert "not written yet: matmul_loops" in answer
+    assert "def test_unit_block()" not in answer
+    assert "not written yet: row_strides" in answer
     assert "Traceback" not in answer
 
 
