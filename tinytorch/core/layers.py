@@ -7,12 +7,17 @@ them, and the object that can find every one of them again, however deep you hid
 
 __all__ = [
     "linear",
+    "ModuleBase",
     "Parameter",
     "Module",
     "members",
     "opened",
     "walk",
+    "state_arrays",
+    "state_dict",
+    "state_differences",
     "check_state",
+    "load_state_dict",
     "Linear",
     "Dense",
     "check_probability",
@@ -44,7 +49,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.core.tensor import ONE_DEVICE, ShapeError, Tensor, as_array, generator, instead, op, raw
+from tinytorch.core.tensor import ShapeError, Tensor, as_array, generator, instead, op, raw
 
 
 # From cell 'linear'.
@@ -64,16 +69,19 @@ def linear(x, weight, bias=None):
         ShapeError: the last size of x is not the weight's `in`; the message names both shapes.
 
     TODO: one matrix product, whatever the leading axes are.
-    APPROACH: 1. check the sizes  2. flatten x to (N, in)  3. multiply  4. add the bias in place, if there is one  5. restore the axes
+    APPROACH: 1. check the sizes  2. flatten x to (N, in)  3. multiply
+        4. add the bias in place, if there is one  5. restore the axes
     EXAMPLE:
         >>> linear(Tensor([[1, 2]]), Tensor([[1, 0], [0, 1], [1, -1]]), Tensor([10, 20, 30])).data
         array([[11., 22., 29.]], dtype=float32)
 
-    HINT: inside an operation these are arrays. `x.shape[:-1]` are the axes to flatten (`prod` of them, even if one is 0) and to restore.
+    HINT: inside an operation these are arrays. `x.shape[:-1]` are the axes to flatten (`prod` of
+        them, even if one is 0) and to restore.
     """
     if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
         raise ShapeError(
-            f"linear: x of shape {x.shape} does not end in {weight.shape[1]}, the in-features of the weight of shape {weight.shape}."
+            f"linear: x of shape {x.shape} does not end in {weight.shape[1]}, "
+            f"the in-features of the weight of shape {weight.shape}."
         )
     y = x.reshape(prod(x.shape[:-1]), x.shape[-1]) @ weight.T  # (N, in) @ (in, out) -> (N, out)
     if bias is not None:
@@ -81,9 +89,64 @@ def linear(x, weight, bias=None):
     return y.reshape(*x.shape[:-1], y.shape[-1])  # (..., out)
 
 
+# From cell 'given-module-base'.
+class ModuleBase:
+    """What a Module has besides its parameters: children, buffers, messages, a printed form."""
+
+    _buffers: tuple[str, ...] = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        replaced = isinstance(vars(self).get(name), Parameter)
+        if replaced and value is not None and not isinstance(value, Parameter):
+            raise TypeError(
+                f"{type(self).__name__}.{name} is a Parameter, and a {type(value).__name__} in its "
+                f"place would not be trained: write into it "
+                f"(with no_grad(): layer.{name}[...] = values), or assign a Parameter(values)."
+            )
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        hint = instead(name, NO_MODULE_HAS, [*vars(self), *dir(type(self))])
+        raise AttributeError(f"{type(self).__name__} has no {name}{hint}", name=name, obj=self)
+
+    def named_children(self) -> list[tuple[str, "Module"]]:
+        """The modules one level down."""
+        return [(name, part) for name, part in members(self) if isinstance(part, Module)]
+
+    def children(self) -> list["Module"]:
+        """The modules one level down, without names."""
+        return [child for _, child in self.named_children()]
+
+    def register_buffer(self, name: str, array: Any) -> None:
+        """Store a float32 copy of `array` as `self.name`: part of the state, not trained."""
+        setattr(self, name, as_array(array))
+        if name not in self._buffers:
+            self._buffers = (*self._buffers, name)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters; they are None afterwards, never zeros."""
+        for parameter in self.parameters():
+            parameter.zero_grad()
+
+    def extra_repr(self) -> str:
+        """What to print between the parentheses; each layer may define its own."""
+        return ""
+
+    def __repr__(self) -> str:
+        children = self.named_children()
+        lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in children]
+        if not lines:
+            return f"{type(self).__name__}({self.extra_repr()})"
+        return "\n  ".join([f"{type(self).__name__}(", *lines]) + "\n)"
+
+
 # From cell 'module-class'.
 class Parameter(Tensor):
-    """A Tensor that a Module reports as its own and that training changes; the numbers are copied, in their order in memory.
+    """A Tensor that a Module reports as its own and that training changes.
+
+    The numbers are copied, in their order in memory.
 
     Example:
         >>> Parameter([1, 2]).requires_grad
@@ -100,18 +163,20 @@ class Parameter(Tensor):
         return f"Parameter({numbers}, shape={self.shape})"
 
 
-class Module:
-    """The base of everything with parameters: define `forward`, store Parameters and Modules on `self`, call it like a function.
+class Module(ModuleBase):
+    """The base of everything with parameters.
 
-    training: whether the module is being trained; Dropout behaves differently then. Set by `train()` and `eval()`.
+    Define `forward`, store Parameters and Modules on `self`, and call it like a function.
+
+    training: whether it is being trained; Dropout looks at it. Set by `train()` and `eval()`.
     """
 
     training = True
-    _buffers: tuple[str, ...] = ()
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """Compute the output; each model defines its own."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what it computes: define forward(self, x).")
+        name = type(self).__name__
+        raise NotImplementedError(f"{name} does not say what it computes: define forward(self, x).")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         output = self.forward(*inputs, **options)
@@ -119,24 +184,8 @@ class Module:
             raise TypeError(f"{type(self).__name__}.forward returned None: is a `return` missing?")
         return output
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if value is not None and not isinstance(value, Parameter) and isinstance(vars(self).get(name), Parameter):
-            raise TypeError(
-                f"{type(self).__name__}.{name} is a Parameter, and a {type(value).__name__} in its place would not be trained: write into "
-                f"it (with no_grad(): layer.{name}[...] = values), or assign a Parameter(values)."
-            )
-        super().__setattr__(name, value)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        known = [*vars(self), *dir(type(self))]
-        raise AttributeError(f"{type(self).__name__} has no {name}{instead(name, NO_MODULE_HAS, known)}", name=name, obj=self)
-
-    # What is inside
-
     def named_parameters(self) -> list[tuple[str, Parameter]]:
-        """Every Parameter with its path, in the order of assignment; one that is used twice is reported once."""
+        """Every Parameter with its path, once, in the order of assignment."""
         return [(path, part) for path, part in walk(self) if isinstance(part, Parameter)]
 
     def parameters(self) -> list[Parameter]:
@@ -145,56 +194,16 @@ class Module:
 
     def named_modules(self) -> list[tuple[str, "Module"]]:
         """This module (its path is "") and every one inside it, once."""
-        return [("", self), *((path, part) for path, part in walk(self) if isinstance(part, Module))]
-
-    def named_children(self) -> list[tuple[str, "Module"]]:
-        """The modules one level down."""
-        return [(name, part) for name, part in members(self) if isinstance(part, Module)]
-
-    def children(self) -> list["Module"]:
-        """The modules one level down, without names."""
-        return [child for _, child in self.named_children()]
-
-    # State
-
-    def register_buffer(self, name: str, array: Any) -> None:
-        """Store a float32 copy of `array` as `self.name`: part of the state, not trained."""
-        setattr(self, name, as_array(array))
-        if name not in self._buffers:
-            self._buffers = (*self._buffers, name)
-
-    def _state(self) -> dict[str, np.ndarray]:
-        """The arrays of all parameters and buffers themselves, by path."""
-        arrays = {path: parameter.data for path, parameter in self.named_parameters()}
-        for path, module in self.named_modules():
-            for name in module._buffers:
-                arrays[f"{path}.{name}" if path else name] = getattr(module, name)
-        return arrays
+        inside = [(path, part) for path, part in walk(self) if isinstance(part, Module)]
+        return [("", self), *inside]
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return a copy of every parameter and buffer: path -> float32 array."""
-        return {path: np.array(array) for path, array in self._state().items()}
+        return state_dict(self)
 
     def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> None:
-        """Copy the numbers of `state`, as `state_dict()` returns it, into this module.
-
-        Args:
-            state: path -> numbers.
-            strict: whether the names must agree; otherwise only those that both have are copied.
-
-        Raises:
-            ValueError: names or shapes do not agree with this module's; all differences are listed and nothing is changed.
-        """
-        own = self._state()
-        given = {path: as_array(value) for path, value in state.items()}
-        if not strict:
-            both = own.keys() & given.keys()
-            own, given = ({path: array for path, array in arrays.items() if path in both} for arrays in (own, given))
-        check_state({path: array.shape for path, array in own.items()}, {path: array.shape for path, array in given.items()})
-        for path, array in own.items():
-            array[...] = given[path]  # into the array that is there, so that its order in memory stays
-
-    # Modes
+        """Copy the numbers of `state` into this module, or refuse all of them."""
+        load_state_dict(self, state, strict)
 
     def train(self, mode: bool = True) -> "Module":
         """Switch this module and all inside it to training, or with False to evaluation."""
@@ -206,26 +215,10 @@ class Module:
         """Switch this module and all inside it to evaluation."""
         return self.train(False)
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters; they are None afterwards, never zeros."""
-        for parameter in self.parameters():
-            parameter.zero_grad()
 
-    # How it looks
-
-    def extra_repr(self) -> str:
-        """What to print between the parentheses; each layer may define its own."""
-        return ""
-
-    def __repr__(self) -> str:
-        lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
-        if not lines:
-            return f"{type(self).__name__}({self.extra_repr()})"
-        return "\n  ".join([f"{type(self).__name__}(", *lines]) + "\n)"
-
-
+# From cell 'given-members'.
 def members(module: Module) -> Iterator[tuple[str, Any]]:
-    """Everything that is stored on one module, by name; lists, tuples and dicts are opened, their items named by place or key.
+    """Everything that is stored on one module; items of lists, tuples and dicts by place or key.
 
     Example:
         >>> net = Module()
@@ -238,7 +231,10 @@ def members(module: Module) -> Iterator[tuple[str, Any]]:
 
 
 def opened(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The items of a list, tuple or dict, at any depth, as ("name.0", item) or ("name.key", item); anything else as (name, value)."""
+    """The items of a list, tuple or dict, at any depth, as ("name.0", item) or ("name.key", item).
+
+    Anything else comes as (name, value).
+    """
     if isinstance(value, list | tuple | dict):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from opened(f"{name}.{key}", item)
@@ -247,7 +243,9 @@ def opened(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 # From cell 'walk'.
-def walk(module: Module, prefix: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Any]]:
+def walk(
+    module: Module, prefix: str = "", seen: set[int] | None = None
+) -> Iterator[tuple[str, Any]]:
     """Yield every Parameter and Module inside `module` with its path, each of them once.
 
     Args:
@@ -255,9 +253,10 @@ def walk(module: Module, prefix: str = "", seen: set[int] | None = None) -> Iter
         prefix: what its own path puts before each name, such as "blocks.0.".
         seen: ids of what has been met already.
 
-    TODO: go through `members(module)`, yield what is a Parameter or a Module, and walk on inside each Module.
-    APPROACH: 1. a new `seen` if there is none, with the module itself in it  2. skip other values, and what is in `seen`
-        3. remember it and yield (path, part)  4. for a Module, `yield from` a walk with a longer prefix and the same `seen`
+    TODO: yield the Parameters and Modules among `members(module)`, and walk on in each Module.
+    APPROACH: 1. a new `seen` if there is none, with the module itself in it
+        2. skip other values, and what is in `seen`  3. remember it and yield (path, part)
+        4. for a Module, `yield from` a walk with a longer prefix and the same `seen`
     EXAMPLE:
         >>> net = Module()
         >>> net.inner = Module()
@@ -265,7 +264,8 @@ def walk(module: Module, prefix: str = "", seen: set[int] | None = None) -> Iter
         >>> [path for path, part in walk(net)]
         ['inner', 'inner.w']
 
-    HINT: `id(part)` is a number that tells objects apart; `isinstance(part, Parameter | Module)` picks both kinds.
+    HINT: `id(part)` is a number that tells objects apart; `isinstance(part, Parameter | Module)`
+        picks both kinds.
     """
     if seen is None:
         seen = {id(module)}
@@ -278,44 +278,127 @@ def walk(module: Module, prefix: str = "", seen: set[int] | None = None) -> Iter
             yield from walk(part, f"{prefix}{name}.", seen)
 
 
-# From cell 'check-state'.
-def check_state(own: dict[str, tuple[int, ...]], given: dict[str, tuple[int, ...]]) -> None:
+# From cell 'state-dict'.
+def state_arrays(module: Module) -> dict[str, np.ndarray]:
+    """The arrays of all parameters and buffers themselves, by path.
+
+    TODO: find every array of the state here; hand out copies of them in state_dict below.
+    APPROACH: 1. `module.named_parameters()` has the parameters with their paths
+        2. every one of `module.named_modules()` has the names of its buffers in `_buffers`
+        3. a buffer's path is its module's path, a dot and its name; the module itself has path ""
+    EXAMPLE:
+        >>> net = Module()
+        >>> net.w = Parameter([1, 2])
+        >>> net.register_buffer("mean", [5])
+        >>> list(state_arrays(net))
+        ['w', 'mean']
+
+    HINT: `getattr(part, name)` is the attribute of `part` whose name is in `name`; `.data` is the
+        array of a Parameter.
+    """
+    arrays = {path: parameter.data for path, parameter in module.named_parameters()}
+    for path, part in module.named_modules():
+        for name in part._buffers:
+            arrays[f"{path}.{name}" if path else name] = getattr(part, name)
+    return arrays
+
+
+def state_dict(module: Module) -> dict[str, np.ndarray]:
+    """Return a copy of every parameter and buffer: path -> float32 array."""
+    return {path: np.array(array) for path, array in state_arrays(module).items()}
+
+
+# From cell 'state-differences'.
+def state_differences(
+    own: dict[str, tuple[int, ...]], given: dict[str, tuple[int, ...]]
+) -> tuple[list[str], list[str], list[str]]:
     """Compare the names and shapes of a state with those that a model has.
 
     Args:
         own: path -> shape in the model.
         given: path -> shape in the state to load.
 
-    Raises:
-        ValueError: they differ; the message names every missing path, every unexpected path, and every path whose shape
-            differs with both shapes.
+    Returns:
+        Three lists of paths: missing in the state; unexpected in it; of another shape in it.
 
-    TODO: collect every difference, then raise once if there is any.
-    APPROACH: 1. paths only in `own` are missing  2. those only in `given` are unexpected  3. compare the shapes of the others
+    TODO: the three lists.
+    APPROACH: 1. paths only in `own` are missing  2. those only in `given` are unexpected
+        3. compare the shapes of the others
     EXAMPLE:
-        >>> check_state({"w": (2, 3)}, {"w": (2, 3)})
-        >>> check_state({"w": (2, 3)}, {"v": (2, 3)})
-        Traceback (most recent call last):
-        ValueError: the state does not fit the model: missing: w; unexpected: v
+        >>> state_differences({"w": (2, 3), "b": (3,)}, {"w": (3, 2), "v": (3,)})
+        (['b'], ['v'], ['w'])
 
-    HINT: `"; ".join(problems)` makes one sentence of a list.
+    HINT: `path not in given` asks for a name; shapes are tuples, and `!=` compares all sizes.
     """
     missing = [path for path in own if path not in given]
     unexpected = [path for path in given if path not in own]
-    problems = [f"missing: {', '.join(missing)}"] if missing else []
-    problems += [f"unexpected: {', '.join(unexpected)}"] if unexpected else []
+    reshaped = [path for path in own if path in given and given[path] != own[path]]
+    return missing, unexpected, reshaped
+
+
+# From cell 'given-check-state'.
+def check_state(
+    own: dict[str, np.ndarray], given: dict[str, np.ndarray], strict: bool = True
+) -> None:
+    """Refuse a state that does not fit a model.
+
+    Args:
+        own: path -> array in the model.
+        given: path -> array in the state to load.
+        strict: whether the names must agree; else only the shapes of those that both have.
+
+    Raises:
+        ValueError: they differ; every missing, unexpected and misshapen path is named.
+    """
+    shapes = ({path: array.shape for path, array in arrays.items()} for arrays in (own, given))
+    missing, unexpected, reshaped = state_differences(*shapes)
+    problems = [f"missing: {', '.join(missing)}"] if strict and missing else []
+    problems += [f"unexpected: {', '.join(unexpected)}"] if strict and unexpected else []
     problems += [
-        f"{path} has shape {given[path]}, but the model needs {shape}"
-        for path, shape in own.items()
-        if path in given and given[path] != shape
+        f"{path} has shape {given[path].shape}, but the model needs {own[path].shape}"
+        for path in reshaped
     ]
     if problems:
         raise ValueError(f"the state does not fit the model: {'; '.join(problems)}")
 
 
+# From cell 'load-state-dict'.
+def load_state_dict(module: Module, state: dict[str, Any], strict: bool = True) -> None:
+    """Copy the numbers of `state`, as `state_dict()` returns it, into a module.
+
+    Args:
+        module: the model to change.
+        state: path -> numbers: arrays, lists or Tensors.
+        strict: whether the names must agree; otherwise only those that both have are copied.
+
+    Raises:
+        ValueError: names or shapes do not agree; all differences are listed, nothing is changed.
+
+    TODO: check first, then copy.
+    APPROACH: 1. the module's own arrays, from state_arrays  2. the state's numbers as arrays
+        3. check_state(own, given, strict)  4. write each of the given into the one that is there
+    EXAMPLE:
+        >>> net = Module()
+        >>> net.w = Parameter([1, 2])
+        >>> load_state_dict(net, {"w": [3, 4]})
+        >>> net.w.data
+        array([3., 4.], dtype=float32)
+
+    HINT: `as_array` makes a float32 array of anything; `array[...] = other` writes into `array`.
+    """
+    own = state_arrays(module)
+    given = {path: as_array(numbers) for path, numbers in state.items()}
+    check_state(own, given, strict)
+    for path, array in own.items():
+        if path in given:
+            array[...] = given[path]
+
+
 # From cell 'linear-layer'.
 class Linear(Module):
-    """A linear layer: y = x @ weight.T + bias, with weight (out, in) and bias (out,) uniform in +-1/sqrt(in) at the start.
+    """A linear layer: y = x @ weight.T + bias, with weight (out, in) and bias (out,).
+
+    Both are uniform in +-1/sqrt(in) at the start.
 
     Args:
         in_features: size of the last axis of the input.
@@ -323,25 +406,26 @@ class Linear(Module):
         bias: whether a bias is added; without one, `self.bias` is None.
 
     TODO: draw the numbers in `__init__`, and use them in `forward`.
-    APPROACH: 1. bound = 1 / sqrt(in_features)  2. the weight as above, in a Parameter  3. the bias, or None  4. forward: call linear
+    APPROACH: 1. bound = 1 / sqrt(in_features)  2. the weight as above, in a Parameter
+        3. the bias, or None  4. forward: call linear
     EXAMPLE:
         >>> layer = Linear(3, 2)
         >>> layer.weight.shape, layer.bias.shape, layer(Tensor([[1, 2, 3]])).shape
         ((2, 3), (2,), (1, 2))
 
-    HINT: `generator().uniform(low, high, size=...)`; pass the Tensors to `linear` by position.
+    HINT: `generator().uniform(low, high, size=...)`, with module 01's generator of random numbers;
+        pass the Tensors to `linear` by position.
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         if in_features < 1 or out_features < 1:
-            raise ValueError(f"Linear({in_features}, {out_features}): both sizes must be at least 1.")
-        self.in_features = in_features
-        self.out_features = out_features
-        self.weight = None
-        self.bias = None
+            sizes = f"{in_features}, {out_features}"
+            raise ValueError(f"Linear({sizes}): both sizes must be at least 1.")
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = self.bias = None
         bound = 1 / sqrt(in_features)
-        numbers = generator().uniform(-bound, bound, size=(in_features, out_features)).astype(np.float32)
-        self.weight = Parameter(numbers.T)  # (in, out) -> (out, in): the same numbers, lying column by column
+        numbers = generator().uniform(-bound, bound, size=(in_features, out_features))
+        self.weight = Parameter(numbers.astype(np.float32).T)  # (in, out) -> (out, in), by columns
         if bias:
             self.bias = Parameter(generator().uniform(-bound, bound, size=out_features))
 
@@ -350,7 +434,8 @@ class Linear(Module):
         return linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        sizes = f"in_features={self.in_features}, out_features={self.out_features}"
+        return f"{sizes}, bias={self.bias is not None}"
 
 
 # From cell 'dense-alias'.
@@ -370,24 +455,28 @@ def check_probability(p: float) -> None:
 
 # From cell 'dropout'.
 def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
-    """Set each element to 0 with probability p and divide the others by 1 - p; outside training, return x itself.
+    """Set each element to 0 with probability p and divide the others by 1 - p.
+
+    Outside training, return x itself.
 
     Args:
         x: activations of any shape.
-        p: probability that an element is dropped, in [0, 1]; at 1 nothing is left, and there is nothing to divide.
+        p: probability that an element is dropped, in [0, 1]; at 1 nothing is left to divide.
         training: whether to drop at all.
 
     Raises:
         ValueError: p outside [0, 1].
 
     TODO: inverted dropout as a product of x and a mask.
-    APPROACH: 1. check_probability(p)  2. x itself, if not training or p is 0  3. one random number for each element; keep where it is >= p
+    APPROACH: 1. check_probability(p)  2. x itself, if not training or p is 0
+        3. one random number for each element; keep where it is >= p
         4. mask = kept * 1/(1-p), as float32  5. x * mask
     EXAMPLE:
         >>> dropout(Tensor([1, 2, 3]), p=0.5, training=False).data
         array([1., 2., 3.], dtype=float32)
 
-    HINT: `generator().random(x.shape, dtype=np.float32)` is uniform in [0, 1); `np.float32(...)` keeps the product in float32.
+    HINT: `generator().random(x.shape, dtype=np.float32)` is uniform in [0, 1); `np.float32(...)`
+        keeps the product in float32.
     """
     check_probability(p)
     if not training or p == 0:
@@ -419,13 +508,20 @@ class Dropout(Module):
 
 
 # From cell 'given-everyday-layers'.
+from tinytorch.core.tensor import ONE_DEVICE
+
 NO_MODULE_HAS = {  # names of PyTorch's that a Module does not have: what to write
     "to": ONE_DEVICE, "cuda": ONE_DEVICE, "cpu": ONE_DEVICE,
-    "double": "every number is float32", "float": "every number is float32: leave the call out", "half": "every number is float32",
-    "register_parameter": "self.name = Parameter(values)", "add_module": "self.name = module", "register_module": "self.name = module",
-    "register_forward_hook": "let forward print or keep what you want to see", "share_memory": "leave the call out",
-    "requires_grad_": "for p in model.parameters(): p.requires_grad = False", "get_parameter": "dict(model.named_parameters())[path]",
-    "apply": "for module in dict(model.named_modules()).values(): ...", "buffers": "model.state_dict()", "modules": "dict(model.named_modules()).values()",
+    "double": "every number is float32", "half": "every number is float32",
+    "float": "every number is float32: leave the call out",
+    "register_parameter": "self.name = Parameter(values)",
+    "add_module": "self.name = module", "register_module": "self.name = module",
+    "register_forward_hook": "let forward print or keep what you want to see",
+    "share_memory": "leave the call out",
+    "requires_grad_": "for p in model.parameters(): p.requires_grad = False",
+    "get_parameter": "dict(model.named_parameters())[path]",
+    "apply": "for module in dict(model.named_modules()).values(): ...",
+    "buffers": "model.state_dict()", "modules": "dict(model.named_modules()).values()",
 }  # fmt: skip
 
 
@@ -463,7 +559,9 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
         ShapeError: fewer than two axes.
     """
     if len(shape) < 2:
-        raise ShapeError(f"init: shape {shape} has no inputs and outputs to count: two axes are needed.")
+        raise ShapeError(
+            f"init: shape {shape} has no inputs and outputs to count: two axes are needed."
+        )
     field = prod(shape[2:])
     return shape[1] * field, shape[0] * field
 
@@ -511,19 +609,24 @@ def xavier_normal_(parameter: Tensor, gain: float = 1.0) -> Tensor:
 
 
 def he_gain(a: float, nonlinearity: str) -> float:
-    """What a bend takes from the spread: sqrt(2) for "relu", sqrt(2 / (1 + a^2)) for "leaky_relu", 1 for "linear"."""
+    """Makes up for a bend: sqrt(2) for "relu", sqrt(2 / (1 + a^2)) for "leaky_relu", else 1."""
     gains = {"relu": sqrt(2), "leaky_relu": sqrt(2 / (1 + a * a)), "linear": 1.0}
     if nonlinearity not in gains:
         raise ValueError(f"init: nonlinearity {nonlinearity!r} is not one of {', '.join(gains)}.")
     return gains[nonlinearity]
 
 
-def kaiming_uniform_(parameter: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+def kaiming_uniform_(
+    parameter: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
+) -> Tensor:
     """Uniform with variance gain^2 / fan (He et al., 2015); see he_gain."""
     bound = he_gain(a, nonlinearity) * sqrt(3 / fans(parameter.shape)[mode == "fan_out"])
     return uniform_(parameter, -bound, bound)
 
 
-def kaiming_normal_(parameter: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+def kaiming_normal_(
+    parameter: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
+) -> Tensor:
     """Normal with variance gain^2 / fan (He et al., 2015); see he_gain."""
-    return normal_(parameter, 0.0, he_gain(a, nonlinearity) / sqrt(fans(parameter.shape)[mode == "fan_out"]))
+    fan = fans(parameter.shape)[mode == "fan_out"]
+    return normal_(parameter, 0.0, he_gain(a, nonlinearity) / sqrt(fan))

@@ -24,15 +24,46 @@ def walk(module, prefix="", seen=None):
         if isinstance(part, Module):
             waiting = [(path + "." + name, inner) for name, inner in members(part)] + waiting
 
-# %% check-state
+# %% state-dict
 #| export
-def check_state(own, given):
-    lines = []
+def state_arrays(module):
+    found = {}
+    for path, part in [("", module), *walk(module)]:
+        if isinstance(part, Parameter):
+            found[path] = part.data
+            continue
+        for name in part._buffers:
+            found[(path + "." + name).lstrip(".")] = vars(part)[name]
+    return found
+
+
+def state_dict(module):
+    state = {}
+    for path, array in state_arrays(module).items():
+        state[path] = array.copy()
+    return state
+
+# %% state-differences
+#| export
+def state_differences(own, given):
+    lists = ([], [], [])
     for path in sorted(set(own) | set(given)):
-        if own.get(path) != given.get(path):
-            lines.append(f"{path}: the model has {own.get(path, 'nothing')}, the state {given.get(path, 'nothing')}")
-    if lines:
-        raise ValueError("\n".join(lines))
+        if path not in given:
+            lists[0].append(path)
+        elif path not in own:
+            lists[1].append(path)
+        elif tuple(own[path]) != tuple(given[path]):
+            lists[2].append(path)
+    return lists
+
+# %% load-state-dict
+#| export
+def load_state_dict(module, state, strict=True):
+    arrays = {path: Tensor(numbers).data for path, numbers in state.items()}
+    own = state_arrays(module)
+    check_state(own, arrays, strict)
+    for path in set(own) & set(arrays):
+        np.copyto(own[path], arrays[path])
 
 # %% linear-layer
 #| export

@@ -9,12 +9,11 @@ def linear(x, weight, bias=None):
     y = np.einsum("...i,oi->...o", x, weight, optimize=True)
     return y + (0 if bias is None else bias)
 
-# %% check-state
+# %% state-differences
 #| export
-def check_state(own, given):
-    wrong = set(own.items()) ^ set(given.items())
-    if wrong:
-        raise ValueError(f"these names and shapes have no partner: {sorted(wrong, key=str)}")
+def state_differences(own, given):
+    changed = {path for path, _ in own.items() ^ given.items()}
+    return sorted(own.keys() - given.keys()), sorted(given.keys() - own.keys()), sorted(changed & own.keys() & given.keys())
 
 # %% dropout
 #| export
