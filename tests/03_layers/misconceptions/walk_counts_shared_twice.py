@@ -1,5 +1,5 @@
 """Each name has a parameter of its own, so nothing can come twice."""
-# loses: test-walk
+# loses: test-walk, test-state-dict
 
 # %% walk
 #| export

@@ -1,5 +1,5 @@
 """The name of a parameter is the attribute that it is stored under: weight."""
-# loses: test-walk, test-module-layers
+# loses: test-walk, test-state-dict, test-load-state-dict, test-module-layers
 
 # %% walk
 #| export

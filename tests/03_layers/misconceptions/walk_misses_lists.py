@@ -1,5 +1,5 @@
 """What a module holds are its attributes, so vars() has everything."""
-# loses: test-walk
+# loses: test-walk, test-state-dict
 
 # %% walk
 #| export

@@ -1,5 +1,5 @@
 """A module reports its own parameters; the ones inside its parts are their business."""
-# loses: test-walk, test-module-layers
+# loses: test-walk, test-state-dict, test-load-state-dict, test-module-layers
 
 # %% walk
 #| export

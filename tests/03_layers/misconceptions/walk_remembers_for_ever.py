@@ -1,5 +1,5 @@
 """A default argument is a fresh empty set at every call."""
-# loses: test-walk, test-module-layers
+# loses: test-walk, test-state-dict, test-load-state-dict, test-module-layers
 
 # %% walk
 #| export
