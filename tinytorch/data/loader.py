@@ -2,25 +2,28 @@
 """Module 08: Data loading.
 
 A network that waits for its data learns nothing while it waits. Today you build the part that cuts a data set into shuffled
-batches, find out what a batch costs when Python touches every sample, and make it dozens of times cheaper with one idea.
+batches, find out what a batch costs when Python touches every sample, and measure how much cheaper one idea makes it.
 """
 
 __all__ = [
     "Dataset",
     "as_field",
-    "check_samples",
     "collate",
+    "check_samples",
     "as_column",
+    "as_columns",
     "TensorDataset",
-    "random_source",
     "Subset",
+    "checked_rows",
+    "random_source",
     "split_sizes",
     "random_split",
     "batch_indices",
-    "prefetched",
+    "transform_batch",
+    "epoch_batches",
     "whole_number",
     "DataLoader",
-    "epoch_batches",
+    "prefetched",
     "crop_each",
     "RandomCrop",
     "RandomHorizontalFlip",
@@ -43,25 +46,12 @@ __all__ = [
 ]
 
 # From cell 'imports'.
-import gzip
-import hashlib
-import os
-import tarfile
-import warnings
-import zlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPException
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
-from pathlib import Path
-from typing import Any, ClassVar
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from typing import Any
 
 import numpy as np
 
-import tinytorch
 from tinytorch.core.tensor import ShapeError, raw, wrap
 from tinytorch.core.tensor import generator as default_generator
 
@@ -70,7 +60,8 @@ from tinytorch.core.tensor import generator as default_generator
 class Dataset:
     """Numbered samples. Derive your class from it and give it `__len__` and `__getitem__`.
 
-    `len(dataset)` is the number of samples; `dataset[i]` is sample number i, a tuple of fields: Tensors, arrays or numbers.
+    `len(dataset)` is the number of samples; `dataset[i]` is sample number i, a tuple of fields:
+    Tensors, arrays or numbers.
 
     Example:
         >>> class Squares(Dataset):
@@ -83,42 +74,21 @@ class Dataset:
     """
 
     def __len__(self) -> int:
-        raise NotImplementedError(f"{type(self).__name__} needs __len__: how many samples are there?")
+        name = type(self).__name__
+        raise NotImplementedError(f"{name} needs __len__: how many samples are there?")
 
     def __getitem__(self, index: int) -> tuple:
-        raise NotImplementedError(f"{type(self).__name__} needs __getitem__: what is sample number {index}?")
+        name = type(self).__name__
+        raise NotImplementedError(f"{name} needs __getitem__: what is sample number {index}?")
 
     def gather(self, indices: Sequence[int] | np.ndarray) -> tuple:
-        """The samples at `indices` as one batch, fetched one by one; a data set that knows a faster way overrides this."""
+        """The samples at `indices` as one batch, one by one; override it with a faster way."""
         return collate([self[i] for i in np.asarray(indices).tolist()])
 
 
 def as_field(values: np.ndarray) -> Any:
-    """Numbers as a model takes them: floats as a Tensor, integers (labels, token numbers) as an array."""
+    """Numbers as a model takes them: floats as a Tensor, integers (labels, tokens) as an array."""
     return wrap(values) if values.dtype.kind == "f" else values
-
-
-def check_samples(samples: Sequence[tuple]) -> None:
-    """See that samples can be stacked.
-
-    Raises:
-        ValueError: there are none.
-        TypeError: a sample is not a tuple.
-        ShapeError: a sample has other fields, or a field of another shape, than the first one.
-    """
-    if not len(samples):
-        raise ValueError("a batch needs at least one sample.")
-    for number, sample in enumerate(samples):
-        if not isinstance(sample, tuple | list):
-            raise TypeError(f"a sample is a tuple of fields, not {type(sample).__name__}: return (x,) if there is only one.")
-        shapes = [np.shape(raw(value)) for value in sample]
-        if number == 0:
-            first = shapes
-        elif shapes != first:
-            raise ShapeError(
-                f"sample {number} of the batch has fields of shapes {shapes}, sample 0 has {first}: "
-                f"crop or pad them to one shape, or pass a collate_fn that does."
-            )
 
 
 # From cell 'collate'.
@@ -129,13 +99,15 @@ def collate(samples: Sequence[tuple]) -> tuple:
         samples: B tuples of F fields; field k has the same shape in each.
 
     Returns:
-        Tuple of F batches of shape (B, ...): a Tensor where the field holds floats, else an integer array.
+        Tuple of F batches of shape (B, ...): a Tensor where the field holds floats, else an
+            integer array.
 
     Raises:
         ValueError, TypeError, ShapeError: see check_samples.
 
     TODO: one array per field.
-    APPROACH: 1. turn rows into columns  2. stack each column along a new first axis  3. let `as_field` wrap it
+    APPROACH: 1. turn rows into columns  2. stack each column along a new first axis
+        3. let `as_field` wrap it
     EXAMPLE:
         >>> pixels, labels = collate([(np.zeros(4), 7), (np.ones(4), 2)])
         >>> pixels.shape, labels.tolist()
@@ -151,9 +123,37 @@ def collate(samples: Sequence[tuple]) -> tuple:
     return tuple(batch)
 
 
-# From cell 'as-column'.
+# From cell 'given-check-samples'.
+def check_samples(samples: Sequence[tuple]) -> None:
+    """See that samples can be stacked.
+
+    Raises:
+        ValueError: there are none.
+        TypeError: a sample is not a tuple.
+        ShapeError: a sample has other fields, or a field of another shape, than the first one.
+    """
+    if not len(samples):
+        raise ValueError("a batch needs at least one sample.")
+    for number, sample in enumerate(samples):
+        if not isinstance(sample, tuple | list):
+            kind = type(sample).__name__
+            raise TypeError(
+                f"a sample is a tuple of fields, not {kind}: return (x,) if there is only one."
+            )
+        shapes = [np.shape(raw(value)) for value in sample]
+        if number == 0:
+            first = shapes
+        elif shapes != first:
+            raise ShapeError(
+                f"sample {number} of the batch has fields of shapes {shapes}, "
+                f"sample 0 has {first}: "
+                f"crop or pad them to one shape, or pass a collate_fn that does."
+            )
+
+
+# From cell 'given-columns'.
 def as_column(values: Any) -> np.ndarray:
-    """All the numbers of one field as a contiguous array with the samples along its first axis; floats as float32.
+    """All the numbers of one field as a contiguous array, the samples along its first axis.
 
     Raises:
         TypeError: not numbers.
@@ -167,19 +167,40 @@ def as_column(values: Any) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=np.float32 if array.dtype.kind == "f" else None)
 
 
+def as_columns(fields: Sequence[Any]) -> list[np.ndarray]:
+    """All the fields of a data set, each as_column.
+
+    Raises:
+        ValueError: none are given.
+        ShapeError: they differ in their number of rows.
+    """
+    arrays = [as_column(values) for values in fields]
+    if not arrays:
+        raise ValueError("TensorDataset needs at least one Tensor or array.")
+    if len({len(array) for array in arrays}) > 1:
+        lengths = ", ".join(str(len(array)) for array in arrays)
+        raise ShapeError(
+            f"TensorDataset: the fields have {lengths} rows: every sample needs one row of each."
+        )
+    return arrays
+
+
 # From cell 'tensor-dataset'.
 class TensorDataset(Dataset):
     """Samples that lie in arrays: sample i is row i of each.
 
     Args:
-        tensors: Tensors, arrays or lists with the same number of rows; arrays are kept as they are, not copied, where possible.
+        tensors: Tensors, arrays or lists with the same number of rows; arrays are not copied where
+            that can be helped.
 
     Raises:
         ValueError: none are given.
         ShapeError: they differ in their number of rows.
 
-    TODO: `dataset[index]`, one sample; and `dataset.gather(indices)`, a batch without a loop over samples.
-    APPROACH: 1. take from every array in `self.arrays`  2. wrap each result with `as_field`  3. a tuple of them
+    TODO: `dataset[index]`, one sample; and `dataset.gather(indices)`, a batch without a loop over
+        samples.
+    APPROACH: 1. take from every array in `self.arrays`  2. wrap each result with `as_field`
+        3. a tuple of them
     EXAMPLE:
         >>> dataset = TensorDataset([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], [7, 8, 9])
         >>> dataset.gather([2, 0])[0].data, dataset[1][1].item()
@@ -190,12 +211,7 @@ class TensorDataset(Dataset):
     """
 
     def __init__(self, *tensors: Any) -> None:
-        self.arrays = [as_column(values) for values in tensors]
-        if not self.arrays:
-            raise ValueError("TensorDataset needs at least one Tensor or array.")
-        if len({len(array) for array in self.arrays}) > 1:
-            lengths = ", ".join(str(len(array)) for array in self.arrays)
-            raise ShapeError(f"TensorDataset: the fields have {lengths} rows: every sample needs one row of each.")
+        self.arrays = as_columns(tensors)
 
     def __len__(self) -> int:
         return len(self.arrays[0])
@@ -205,16 +221,12 @@ class TensorDataset(Dataset):
         return tuple(as_field(array[index].copy()) for array in self.arrays)
 
     def gather(self, indices: Sequence[int] | np.ndarray) -> tuple:
-        """The samples at `indices` (B,) as one batch of arrays (B, ...), with one call per field."""
-        return tuple(as_field(array.take(indices, axis=0)) for array in self.arrays)  # (N, ...) -> (B, ...)
+        """The samples at `indices` (B,) as one batch (B, ...), with one call per field."""
+        batch = [array.take(indices, axis=0) for array in self.arrays]  # (N, ...) -> (B, ...)
+        return tuple(as_field(values) for values in batch)
 
 
-# From cell 'subset-class'.
-def random_source(generator: int | np.random.Generator | None) -> np.random.Generator:
-    """The random numbers that are meant: a seed starts new ones; None is the course's own generator (see manual_seed)."""
-    return default_generator() if generator is None else np.random.default_rng(generator)
-
-
+# From cell 'subset'.
 class Subset(Dataset):
     """Some samples of a data set, by their numbers.
 
@@ -224,27 +236,56 @@ class Subset(Dataset):
 
     Raises:
         IndexError: a number is out of range.
+
+    TODO: one sample, and a batch as fast as the data set itself can make one.
+    APPROACH: 1. look up in `self.indices` which rows are meant  2. ask `self.dataset` for those
+    EXAMPLE:
+        >>> part = Subset(TensorDataset([10, 11, 12, 13, 14]), [4, 0, 2])
+        >>> part[1][0].item(), part.gather([2, 0])[0].tolist()
+        (10, [12, 14])
+
+    HINT: `self.indices` is an array; indexed with a list or an array it gives an array.
     """
 
     def __init__(self, dataset: Dataset, indices: Sequence[int] | np.ndarray) -> None:
-        self.dataset, self.indices = dataset, np.asarray(indices, dtype=np.intp).reshape(-1)
-        wrong = self.indices[(self.indices < -len(dataset)) | (self.indices >= len(dataset))]
-        if wrong.size:
-            raise IndexError(f"Subset: there is no sample {wrong[0]}: the data set has {len(dataset)}.")
+        self.dataset, self.indices = dataset, checked_rows(indices, len(dataset))
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, index: int) -> tuple:
+        """Sample number `index` of this part."""
         return self.dataset[int(self.indices[index])]
 
     def gather(self, indices: Sequence[int] | np.ndarray) -> tuple:
-        """A batch, as fast as the data set itself can make one."""
-        return self.dataset.gather(self.indices[indices])
+        """The samples at `indices` of this part as one batch."""
+        rows = self.indices[indices]  # (B,) numbers of this part -> rows of the data set
+        return self.dataset.gather(rows)
+
+
+# From cell 'given-splitting'.
+def checked_rows(indices: Sequence[int] | np.ndarray, count: int) -> np.ndarray:
+    """Row numbers as an integer array.
+
+    Raises:
+        IndexError: there is no such row among `count`.
+    """
+    rows = np.asarray(indices, dtype=np.intp).reshape(-1)
+    wrong = rows[(rows < -count) | (rows >= count)]
+    if wrong.size:
+        raise IndexError(f"Subset: there is no sample {wrong[0]}: the data set has {count}.")
+    return rows
+
+
+def random_source(generator: int | np.random.Generator | None) -> np.random.Generator:
+    """The random numbers that are meant: from a seed, a generator, or the course's own for None."""
+    return default_generator() if generator is None else np.random.default_rng(generator)
 
 
 def split_sizes(count: int, lengths: Sequence[float]) -> list[int]:
-    """How many samples each part gets: `lengths` as they are, or fractions of `count` rounded down, the rest dealt from the left.
+    """How many samples each part gets: `lengths`, or these fractions of `count`.
+
+    Fractions are rounded down, and the rest is dealt from the left.
 
     Raises:
         ValueError: negative lengths, or they add up neither to `count` nor to 1.
@@ -253,10 +294,14 @@ def split_sizes(count: int, lengths: Sequence[float]) -> list[int]:
         >>> split_sizes(11, [0.5, 0.5]), split_sizes(11, [8, 3])
         ([6, 5], [8, 3])
     """
-    if all(isinstance(n, int | np.integer) and n >= 0 for n in lengths) and sum(lengths) == count:
+    whole = all(isinstance(n, int | np.integer) and n >= 0 for n in lengths)
+    if whole and sum(lengths) == count:
         return [int(n) for n in lengths]
     if not lengths or min(lengths) < 0 or abs(sum(lengths) - 1) > 1e-6:
-        raise ValueError(f"random_split: {list(lengths)} must add up to the {count} samples, or as fractions to 1.")
+        raise ValueError(
+            f"random_split: {list(lengths)} must add up to the {count} samples, "
+            f"or as fractions to 1."
+        )
     sizes = [int(count * fraction) for fraction in lengths]
     for i in range(count - sum(sizes)):
         sizes[i % len(sizes)] += 1
@@ -281,10 +326,11 @@ def random_split(
         ValueError: the lengths do not add up.
 
     TODO: shuffle the row numbers once and cut the result.
-    APPROACH: 1. a permutation of N from `random_source(generator)`  2. cut it after each of `sizes`  3. a Subset of each piece
+    APPROACH: 1. a permutation of N from `random_source(generator)`
+        2. cut it after each of `sizes`  3. a Subset of each piece
     EXAMPLE:
         >>> train, test = random_split(TensorDataset(np.arange(10)), [8, 2], generator=0)
-        >>> len(train), len(test), sorted([*train.indices.tolist(), *test.indices.tolist()]) == list(range(10))
+        >>> len(train), len(test), sorted([*train.indices, *test.indices]) == list(range(10))
         (8, 2, True)
 
     HINT: `np.cumsum(sizes)` says where each piece ends; `np.split(order, ends[:-1])` cuts there.
@@ -297,7 +343,11 @@ def random_split(
 
 # From cell 'batch-indices'.
 def batch_indices(
-    count: int, batch_size: int, shuffle: bool = False, drop_last: bool = False, seed: int | None = 0
+    count: int,
+    batch_size: int,
+    shuffle: bool = False,
+    drop_last: bool = False,
+    seed: int | None = 0,
 ) -> list[np.ndarray]:
     """Return the row numbers of every batch of one epoch.
 
@@ -312,7 +362,8 @@ def batch_indices(
         Integer arrays of shape (batch_size,); the last may be shorter.
 
     TODO: an order for all samples, cut into pieces.
-    APPROACH: 1. a permutation from np.random.default_rng(seed), or np.arange  2. slices of batch_size  3. mind a short last one
+    APPROACH: 1. a permutation from np.random.default_rng(seed), or np.arange
+        2. slices of batch_size  3. mind a short last one
     EXAMPLE:
         >>> [batch.tolist() for batch in batch_indices(5, 2)]
         [[0, 1], [2, 3], [4]]
@@ -326,30 +377,69 @@ def batch_indices(
     return [order[start : start + batch_size] for start in range(0, stop, batch_size)]
 
 
-# From cell 'dataloader-class'.
-def prefetched(batches: Iterator[tuple], depth: int) -> Iterator[tuple]:
-    """Yield from `batches` while a background thread prepares up to `depth` of the next ones.
+# From cell 'transform-batch'.
+def transform_batch(
+    batch: tuple, transform: Callable | None, seed: int | None, number: int
+) -> tuple:
+    """The batch with its first field transformed; the other fields as they are.
 
-    What `batches` raises is raised here, at the batch that it belongs to. Closing the generator ends the thread. A Python that
-    cannot start threads (one in a browser) prepares nothing ahead, and says so once.
+    Args:
+        batch: fields of shape (B, ...), the inputs first.
+        transform: function of (inputs, rng), an array (B, ...) and a NumPy generator; or None.
+        seed: the epoch's.
+        number: the batch's place in the epoch.
+
+    TODO: call the transform with random numbers that belong to this batch of this epoch.
+    APPROACH: 1. without a transform, the batch itself  2. a generator from the pair (seed, number)
+        3. the transform of the first field's array  4. let `as_field` wrap it; add the others
+    EXAMPLE:
+        >>> batch = np.float32([1, 2]), np.array([7, 8])
+        >>> x, y = transform_batch(batch, lambda x, rng: 2 * x, 0, 0)
+        >>> x.data, y.tolist()
+        (array([2., 4.], dtype=float32), [7, 8])
+
+    HINT: `raw(batch[0])` is an array, be it a Tensor or not; `(first, *batch[1:])` makes a tuple.
     """
-    end = object()
-    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
-    try:
-        thread.submit(int)  # starts the thread, if there can be one
-    except RuntimeError:
-        warnings.warn("this Python cannot start threads, so prefetch prepares no batch ahead.", stacklevel=2)
-        yield from batches
-        return
-    try:
-        waiting = deque(thread.submit(next, batches, end) for _ in range(depth))
-        while (batch := waiting.popleft().result()) is not end:
-            waiting.append(thread.submit(next, batches, end))
-            yield batch
-    finally:
-        thread.shutdown(wait=True, cancel_futures=True)
+    if transform is None:
+        return batch
+    rng = np.random.default_rng((seed, number))
+    inputs = np.asarray(transform(raw(batch[0]), rng))
+    return as_field(inputs), *batch[1:]
 
 
+# From cell 'epoch-batches'.
+def epoch_batches(loader: "DataLoader", seed: int | None, start: int) -> Iterator[tuple]:
+    """Yield the batches of one epoch, from batch number `start` on.
+
+    Args:
+        loader: knows `dataset`, `batch_size`, `shuffle`, `drop_last`, `transform` and `collate_fn`
+            (a function on a list of samples, or None).
+        seed: decides the order of the epoch.
+        start: how many batches to leave out at the beginning, without fetching them.
+
+    TODO: the loop that everything else on this page serves.
+    APPROACH: 1. the rows of every batch, from `batch_indices`  2. leave out the first `start`
+        3. for each: `gather` it, or with a collate_fn call that on a list of its samples
+        4. yield what transform_batch makes of it
+    EXAMPLE:
+        >>> loader = DataLoader(TensorDataset(np.arange(5)), batch_size=2)
+        >>> [labels.tolist() for (labels,) in epoch_batches(loader, seed=0, start=1)]
+        [[2, 3], [4]]
+
+    HINT: `enumerate(order[start:], start)` gives each batch the number that it has in the
+        whole epoch.
+    """
+    count, size = len(loader.dataset), loader.batch_size
+    order = batch_indices(count, size, loader.shuffle, loader.drop_last, seed)
+    for number, indices in enumerate(order[start:], start):
+        if loader.collate_fn is None:
+            batch = loader.dataset.gather(indices)
+        else:
+            batch = loader.collate_fn([loader.dataset[i] for i in indices.tolist()])
+        yield transform_batch(batch, loader.transform, seed, number)
+
+
+# From cell 'given-dataloader'.
 def whole_number(name: str, value: Any, least: int) -> int:
     """Return `value` if it is a whole number of at least `least`; else raise ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
@@ -365,10 +455,13 @@ class DataLoader:
         batch_size: samples in a batch.
         shuffle: a new random order each epoch.
         drop_last: leave out a last batch that is smaller than the others.
-        collate_fn: makes a batch of a list of samples; by default the data set gathers its own batches.
-        transform: function of (inputs, rng) on the first field of a batch, an array (B, ...), and a NumPy generator.
+        collate_fn: makes a batch of a list of samples; by default the data set gathers
+            its own batches.
+        transform: function of (inputs, rng): the first field of a batch, an array (B, ...), and a
+            NumPy generator.
         prefetch: how many batches a background thread prepares ahead; 0 is no thread.
-        generator: where the seeds of the epochs come from: a seed, a NumPy generator, or None for the course's own.
+        generator: where the epochs' seeds come from: a seed, a NumPy generator, or None for the
+            course's own.
 
     Raises:
         TypeError: `dataset` is no Dataset.
@@ -393,13 +486,19 @@ class DataLoader:
         generator: int | np.random.Generator | None = None,
     ) -> None:
         if not hasattr(dataset, "gather"):
-            raise TypeError(f"DataLoader needs a Dataset, not {type(dataset).__name__}: derive your class from Dataset.")
+            kind = type(dataset).__name__
+            raise TypeError(
+                f"DataLoader needs a Dataset, not {kind}: derive your class from Dataset."
+            )
         self.batch_size = whole_number("batch_size", batch_size, 1)
         self.prefetch = whole_number("prefetch", prefetch, 0)
         if not len(dataset):
             raise ValueError("the data set is empty: there is nothing to load.")
         if drop_last and len(dataset) < self.batch_size:
-            raise ValueError(f"drop_last leaves nothing of {len(dataset)} samples in batches of {batch_size}.")
+            count = len(dataset)
+            raise ValueError(
+                f"drop_last leaves nothing of {count} samples in batches of {batch_size}."
+            )
         self.dataset, self.shuffle, self.drop_last = dataset, shuffle, drop_last
         self.collate_fn, self.transform = collate_fn, transform
         self.generator = None if generator is None else np.random.default_rng(generator)
@@ -419,13 +518,6 @@ class DataLoader:
         self.resumed = False
         return self.hand_out(self.place)
 
-    def transformed(self, batch: tuple, seed: int | None, number: int) -> tuple:
-        """The batch with its first field transformed, by random numbers that belong to this batch of this epoch."""
-        if self.transform is None:
-            return batch
-        rng = np.random.default_rng((seed, number))
-        return as_field(np.asarray(self.transform(raw(batch[0]), rng))), *batch[1:]
-
     def hand_out(self, place: dict[str, Any]) -> Iterator[tuple]:
         """Yield the batches from `place` on, and keep count."""
         batches = iter(epoch_batches(self, place["seed"], place["batch"]))
@@ -435,7 +527,10 @@ class DataLoader:
         place.update(seed=None, batch=0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the loader is, in plain numbers: the epoch's seed, the batches handed out, the generator, and what they belong to."""
+        """Where the loader is, in plain numbers, and what they belong to.
+
+        They are the epoch's seed, how many batches are handed out, and the generator's state.
+        """
         own = None if self.generator is None else self.generator.bit_generator.state
         return {**self.place, "generator": own, **self.layout()}
 
@@ -445,19 +540,25 @@ class DataLoader:
         return {"samples": len(self.dataset), **{name: getattr(self, name) for name in names}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Make the next loop go on where `state` was taken, with the same order and the same transforms.
+        """Make the next loop go on where `state` was taken, in the same order, with the same luck.
 
         Raises:
-            ValueError: the state is incomplete, or belongs to other data or other batches; then nothing is changed.
+            ValueError: the state is incomplete, or belongs to other data or other batches; then
+                nothing is changed.
         """
         missing = self.state_dict().keys() - state.keys()
         if missing:
             raise ValueError(f"the loader's state lacks {', '.join(sorted(missing))}.")
-        wrong = [f"{name} is {have}, in the state {state[name]}" for name, have in self.layout().items() if state[name] != have]
+        wrong = [
+            f"{name} is {have}, in the state {state[name]}"
+            for name, have in self.layout().items()
+            if state[name] != have
+        ]
         if wrong:
             raise ValueError(f"the state belongs to another loader: {'; '.join(wrong)}.")
         if (state["generator"] is None) != (self.generator is None):
-            raise ValueError("the state belongs to another loader: only one of the two has a generator of its own.")
+            problem = "only one of the two has a generator of its own"
+            raise ValueError(f"the state belongs to another loader: {problem}.")
         whole_number("the state's batch", state["batch"], 0)
         if self.generator is not None:
             self.generator.bit_generator.state = state["generator"]
@@ -465,32 +566,35 @@ class DataLoader:
         self.resumed = state["seed"] is not None or state["batch"] > 0
 
 
-# From cell 'epoch-batches'.
-def epoch_batches(loader: DataLoader, seed: int | None, start: int) -> Iterator[tuple]:
-    """Yield the batches of one epoch, from batch number `start` on.
+# From cell 'given-prefetch'.
+import warnings
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
-    Args:
-        loader: knows `dataset`, `batch_size`, `shuffle`, `drop_last` and `collate_fn` (a function on a list of samples, or None).
-        seed: decides the order of the epoch.
-        start: how many batches to leave out at the beginning, without fetching them.
 
-    TODO: the loop that everything else on this page serves.
-    APPROACH: 1. the rows of every batch, from `batch_indices`  2. leave out the first `start`  3. for each: `gather` it, or with a
-        collate_fn call that on a list of its samples  4. yield `loader.transformed(batch, seed, number)`
-    EXAMPLE:
-        >>> loader = DataLoader(TensorDataset(np.arange(5)), batch_size=2)
-        >>> [labels.tolist() for (labels,) in epoch_batches(loader, seed=0, start=1)]
-        [[2, 3], [4]]
+def prefetched(batches: Iterator[tuple], depth: int) -> Iterator[tuple]:
+    """Yield from `batches` while a background thread prepares up to `depth` of the next ones.
 
-    HINT: `enumerate(order[start:], start)` gives each batch the number that it has in the whole epoch.
+    What `batches` raises is raised here, at the batch that it belongs to. Closing the generator
+    ends the thread. A Python that cannot start threads (one in a browser) prepares nothing ahead,
+    and says so once.
     """
-    order = batch_indices(len(loader.dataset), loader.batch_size, loader.shuffle, loader.drop_last, seed)
-    for number, indices in enumerate(order[start:], start):
-        if loader.collate_fn is None:
-            batch = loader.dataset.gather(indices)
-        else:
-            batch = loader.collate_fn([loader.dataset[i] for i in indices.tolist()])
-        yield loader.transformed(batch, seed, number)
+    end = object()
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
+    try:
+        thread.submit(int)  # starts the thread, if there can be one
+    except RuntimeError:
+        problem = "this Python cannot start threads, so prefetch prepares no batch ahead."
+        warnings.warn(problem, stacklevel=2)
+        yield from batches
+        return
+    try:
+        waiting = deque(thread.submit(next, batches, end) for _ in range(depth))
+        while (batch := waiting.popleft().result()) is not end:
+            waiting.append(thread.submit(next, batches, end))
+            yield batch
+    finally:
+        thread.shutdown(wait=True, cancel_futures=True)
 
 
 # From cell 'crop-each'.
@@ -507,7 +611,8 @@ def crop_each(images: np.ndarray, tops: np.ndarray, lefts: np.ndarray, size: int
         A new array of shape (N, C, size, size) and of the same dtype.
 
     TODO: N windows.
-    APPROACH: 1. an empty array for the result  2. for each image, copy rows top .. top + size and columns left .. left + size
+    APPROACH: 1. an empty array for the result
+        2. for each image, copy rows top .. top + size and columns left .. left + size
     EXAMPLE:
         >>> crop_each(np.arange(9).reshape(1, 1, 3, 3), np.array([1]), np.array([0]), 2).tolist()
         [[[[3, 4], [6, 7]]]]
@@ -516,12 +621,12 @@ def crop_each(images: np.ndarray, tops: np.ndarray, lefts: np.ndarray, size: int
     """
     N, C = images.shape[:2]
     windows = np.empty((N, C, size, size), dtype=images.dtype)
-    for window, image, top, left in zip(windows, images, tops.tolist(), lefts.tolist(), strict=True):
-        window[...] = image[:, top : top + size, left : left + size]  # (C, H, W) -> (C, size, size)
+    for i, (top, left) in enumerate(zip(tops.tolist(), lefts.tolist(), strict=True)):
+        windows[i] = images[i, :, top : top + size, left : left + size]  # (C, size, size)
     return windows
 
 
-# From cell 'crop-and-flip'.
+# From cell 'given-crop-and-flip'.
 class RandomCrop:
     """Cut a random square out of each image of a batch.
 
@@ -535,14 +640,19 @@ class RandomCrop:
     """
 
     def __init__(self, size: int, padding: int = 0) -> None:
-        self.size, self.padding = whole_number("size", size, 1), whole_number("padding", padding, 0)
+        self.size = whole_number("size", size, 1)
+        self.padding = whole_number("padding", padding, 0)
 
-    def __call__(self, images: np.ndarray, rng: int | np.random.Generator | None = None) -> np.ndarray:
+    def __call__(
+        self, images: np.ndarray, rng: int | np.random.Generator | None = None
+    ) -> np.ndarray:
         """Images of shape (N, C, size, size) from images of shape (N, C, H, W)."""
         N, C, H, W = images.shape
         p = self.padding
         if self.size > min(H, W) + 2 * p:
-            raise ShapeError(f"RandomCrop: no square of {self.size} fits into {H} x {W} pixels with padding {p}.")
+            raise ShapeError(
+                f"RandomCrop: no square of {self.size} fits into {H} x {W} pixels with padding {p}."
+            )
         if p:
             padded = np.zeros((N, C, H + 2 * p, W + 2 * p), dtype=images.dtype)
             padded[:, :, p : p + H, p : p + W] = images
@@ -561,7 +671,9 @@ class RandomHorizontalFlip:
             raise ValueError(f"p must be between 0 and 1, not {p}.")
         self.p = p
 
-    def __call__(self, images: np.ndarray, rng: int | np.random.Generator | None = None) -> np.ndarray:
+    def __call__(
+        self, images: np.ndarray, rng: int | np.random.Generator | None = None
+    ) -> np.ndarray:
         """Images of the same shape (N, C, H, W), some of them mirrored."""
         chosen = random_source(rng).random(len(images)) < self.p
         flipped = images.copy()
@@ -591,18 +703,25 @@ class Normalize:
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         self.mean, self.std = np.float32(mean), np.float32(std)
         if self.mean.ndim != 1 or self.mean.shape != self.std.shape or not np.all(self.std > 0):
-            raise ValueError(f"Normalize needs a mean and a std above 0 for each channel, not {mean} and {std}.")
+            raise ValueError(
+                f"Normalize needs a mean and a std above 0 for each channel, not {mean} and {std}."
+            )
 
     def __call__(self, images: np.ndarray, rng: Any = None) -> np.ndarray:
-        """Images of the same shape (N, C, H, W); `rng` is there because every transform is called alike."""
-        if images.shape[-3] != len(self.mean):
-            raise ShapeError(f"Normalize: images of shape {images.shape} have {images.shape[-3]} channels, not {len(self.mean)}.")
+        """Images of the same shape (N, C, H, W); every transform is called alike, hence `rng`."""
+        have, want = images.shape[-3], len(self.mean)
+        if have != want:
+            raise ShapeError(
+                f"Normalize: images of shape {images.shape} have {have} channels, not {want}."
+            )
         mean, std = self.mean[:, None, None], self.std[:, None, None]  # (C, 1, 1)
         return (images - mean) / std
 
 
 # From cell 'idx-types'.
-IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}  # type byte -> big-endian dtype
+IDX_TYPES = {  # type byte -> big-endian dtype
+    0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8",
+}  # fmt: skip
 
 
 # From cell 'parse-idx'.
@@ -613,18 +732,21 @@ def parse_idx(content: np.ndarray) -> np.ndarray:
         content: the whole file, uint8, shape (bytes,).
 
     Returns:
-        Array of the shape and the kind of numbers that the header names, in the machine's own byte order.
+        Array of the shape and the kind of numbers that the header names, in the machine's own
+            byte order.
 
     Raises:
         ValueError: not an IDX file, or not as long as its header says.
 
     TODO: read the header, check the length, read the numbers.
-    APPROACH: 1. two zeros and a known type, else ValueError  2. the sizes, four bytes each  3. compare lengths  4. view and reshape
+    APPROACH: 1. two zeros and a known type, else ValueError  2. the sizes, four bytes each
+        3. compare lengths  4. view and reshape
     EXAMPLE:
         >>> parse_idx(np.array([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9], dtype=np.uint8))
         array([7, 8, 9], dtype=uint8)
 
-    HINT: `content[4:8].view(">u4")` reads four bytes as one big-endian number; `.astype(dtype.newbyteorder("="))` turns an array round.
+    HINT: `content[4:8].view(">u4")` reads four bytes as one big-endian number;
+        `.astype(dtype.newbyteorder("="))` turns an array round.
     """
     if len(content) < 4 or content[0] or content[1] or int(content[2]) not in IDX_TYPES:
         raise ValueError(f"not an IDX file: it begins with the bytes {content[:4].tolist()}.")
@@ -638,7 +760,22 @@ def parse_idx(content: np.ndarray) -> np.ndarray:
     return content[start:].view(dtype).astype(dtype.newbyteorder("=")).reshape(shape)
 
 
-# From cell 'image-datasets'.
+# From cell 'given-image-datasets'.
+import gzip
+import hashlib
+import os
+import tarfile
+import zlib
+from collections.abc import Iterable
+from http.client import HTTPException
+from pathlib import Path
+from typing import ClassVar
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import tinytorch
+
+
 class ImageDataset(TensorDataset):
     """Images of one byte per pixel with their class numbers; batches come as float32 in [0, 1].
 
@@ -653,15 +790,21 @@ class ImageDataset(TensorDataset):
         ValueError: a label out of range.
     """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, classes: int = 10, white: int = 255) -> None:
+    def __init__(
+        self, images: np.ndarray, labels: np.ndarray, classes: int = 10, white: int = 255
+    ) -> None:
         if images.ndim != 4 or images.dtype != np.uint8 or labels.shape != (len(images),):
             raise ShapeError(
-                f"images of shape {images.shape} and {images.dtype} with labels of shape {labels.shape}: "
+                f"images of shape {images.shape} and {images.dtype} "
+                f"with labels of shape {labels.shape}: "
                 f"uint8 images (N, C, H, W) and labels (N,) are needed."
             )
         wrong = np.flatnonzero((labels < 0) | (labels >= classes))
         if wrong.size:
-            raise ValueError(f"sample {wrong[0]} has the label {labels[wrong[0]]}: there are classes 0 to {classes - 1}.")
+            label = labels[wrong[0]]
+            raise ValueError(
+                f"sample {wrong[0]} has the label {label}: there are classes 0 to {classes - 1}."
+            )
         super().__init__(images, labels.astype(np.intp))
         self.scale = np.float32(1 / white)
 
@@ -677,7 +820,8 @@ class ImageDataset(TensorDataset):
 
 def print_progress(name: str, received: int, total: int) -> None:
     """Show on one line how far a download is, in megabytes."""
-    print(f"\r{name}: {received / 1e6:.1f} of {total / 1e6:.1f} MB", end="\n" if received == total else "", flush=True)
+    end = "\n" if received == total else ""
+    print(f"\r{name}: {received / 1e6:.1f} of {total / 1e6:.1f} MB", end=end, flush=True)
 
 
 CHUNK = 1 << 18  # bytes read at a time
@@ -693,7 +837,8 @@ def receive(url: str, part: Path, report: Callable[[str, int, int], None]) -> No
     """
     have = part.stat().st_size if part.is_file() else 0
     headers = {"User-Agent": "tinytorch", **({"Range": f"bytes={have}-"} if have else {})}
-    with urlopen(Request(url, headers=headers), timeout=TIMEOUT) as response, part.open("ab") as file:
+    request = Request(url, headers=headers)
+    with urlopen(request, timeout=TIMEOUT) as response, part.open("ab") as file:
         if response.status != 206:  # the server sends the whole file
             file.truncate(0)
             have = 0
@@ -713,12 +858,14 @@ def download(
     mirrors: Iterable[str],
     report: Callable[[str, int, int], None] = print_progress,
 ) -> Path:
-    """Return the file `name` in `folder`, fetched from the first mirror that has it if it is not there yet.
+    """Return the file `name` in `folder`, fetched from the first mirror that has it.
+
+    A file that is there already is not fetched.
 
     Args:
         name: the file's name, here and at the mirrors.
         sha256: what its content must hash to, in hexadecimal.
-        folder: where it is kept; a broken-off download stays there as `name.part` and is continued the next time.
+        folder: where it is kept; a broken-off download stays there as `name.part`, to be continued.
         mirrors: base addresses, each ending in "/".
         report: called with the name, the bytes received and the bytes in all.
 
@@ -738,7 +885,7 @@ def download(
                 receive(mirror + name, part, report)
             except (OSError, HTTPException) as error:
                 problems.append(f"{mirror}: {error}")
-                if isinstance(error, HTTPError) and error.code == 416:  # there is nothing after the part that we have
+                if isinstance(error, HTTPError) and error.code == 416:  # nothing after our part
                     part.unlink()
                 elif isinstance(error, HTTPError) and error.code < 500:
                     break
@@ -750,9 +897,10 @@ def download(
                 return path
             problems.append(f"{mirror}: SHA-256 is {found[:12]}..., not {sha256[:12]}...")
             part.unlink()
-            if not begun:  # a whole download was wrong; a continued one may have had a wrong beginning
+            if not begun:  # the whole was wrong; a continued one may have begun wrong
                 break
-    raise OSError(f"{name} could not be downloaded ({'; '.join(dict.fromkeys(problems))}): put it into {path.parent} yourself.")
+    causes = "; ".join(dict.fromkeys(problems))
+    raise OSError(f"{name} could not be downloaded ({causes}): put it into {path.parent} yourself.")
 
 
 def find_file(name: str, sha256: str, folder: Path, fetch: bool, mirrors: Iterable[str]) -> Path:
@@ -765,13 +913,16 @@ def find_file(name: str, sha256: str, folder: Path, fetch: bool, mirrors: Iterab
         if path.is_file():
             return path
     if not fetch:
-        raise FileNotFoundError(f"{folder / name} is missing: pass download=True, or put the file there yourself.")
+        raise FileNotFoundError(
+            f"{folder / name} is missing: pass download=True, or put the file there yourself."
+        )
     return download(name, sha256, folder, mirrors)
 
 
 def data_folder(root: str | Path | None, name: str) -> Path:
     """Where a data set's files are: in `root`, or in TINYTORCH_DATA, or in the user's cache."""
-    return Path(root or os.environ.get("TINYTORCH_DATA") or Path.home() / ".cache" / "tinytorch") / name
+    cache = Path.home() / ".cache" / "tinytorch"
+    return Path(root or os.environ.get("TINYTORCH_DATA") or cache) / name
 
 
 def read_idx(path: str | Path) -> np.ndarray:
@@ -790,7 +941,9 @@ def read_idx(path: str | Path) -> np.ndarray:
 
 
 class Digits(ImageDataset):
-    """1,797 handwritten digits of 8 x 8 pixels that come with the course (see datasets/digits/README.md).
+    """1,797 handwritten digits of 8 x 8 pixels that come with the course.
+
+    See datasets/digits/README.md.
 
     Args:
         root: the folder of data sets; by default `datasets` beside the package.
@@ -806,10 +959,13 @@ class Digits(ImageDataset):
 
 
 class MNIST(ImageDataset):
-    """70,000 handwritten digits of 28 x 28 pixels (LeCun, Cortes and Burges, 1998): 60,000 to train, 10,000 to test.
+    """70,000 handwritten digits of 28 x 28 pixels (LeCun, Cortes and Burges, 1998).
+
+    60,000 are to train, 10,000 to test.
 
     Args:
-        root: the folder of data sets (default: TINYTORCH_DATA, or `~/.cache/tinytorch`); the files are in its folder `mnist`.
+        root: the folder of data sets (default: TINYTORCH_DATA, or `~/.cache/tinytorch`); the files
+            are in its folder `mnist`.
         train: the training set or the test set.
         download: fetch missing files.
         mirrors: base addresses, each ending in "/".
@@ -819,30 +975,44 @@ class MNIST(ImageDataset):
         ValueError: a damaged file; images and labels that do not match.
     """
 
-    home = ("http://yann.lecun.com/exdb/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/")
+    home = (
+        "http://yann.lecun.com/exdb/mnist/",
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    )
     files: ClassVar[dict[str, str]] = {
-        "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-        "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-        "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-        "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        "train-images-idx3-ubyte.gz":
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "train-labels-idx1-ubyte.gz":
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        "t10k-images-idx3-ubyte.gz":
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        "t10k-labels-idx1-ubyte.gz":
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
     }
 
     def __init__(
-        self, root: str | Path | None = None, train: bool = True, download: bool = False, mirrors: Sequence[str] = home
+        self,
+        root: str | Path | None = None,
+        train: bool = True,
+        download: bool = False,
+        mirrors: Sequence[str] = home,
     ) -> None:
         folder, part = data_folder(root, "mnist"), "train" if train else "t10k"
         names = (f"{part}-images-idx3-ubyte.gz", f"{part}-labels-idx1-ubyte.gz")
-        images, labels = (read_idx(find_file(name, self.files[name], folder, download, mirrors)) for name in names)
+        paths = [find_file(name, self.files[name], folder, download, mirrors) for name in names]
+        images, labels = (read_idx(path) for path in paths)
         super().__init__(images[:, None], labels)  # (N, 28, 28) -> (N, 1, 28, 28)
 
 
 class CIFAR10(ImageDataset):
-    """60,000 colour photographs of 32 x 32 pixels in ten classes (Krizhevsky, 2009): 50,000 to train, 10,000 to test.
+    """60,000 colour photographs of 32 x 32 pixels in ten classes (Krizhevsky, 2009).
 
-    The binary version: 3,073 bytes an image, its label and then 1,024 bytes each of red, green and blue. It is read straight from the archive.
+    50,000 are to train, 10,000 to test. The binary version: 3,073 bytes an image, its label and
+    then 1,024 bytes each of red, green and blue. It is read straight from the archive.
 
     Args:
-        root: the folder of data sets (default: TINYTORCH_DATA, or `~/.cache/tinytorch`); the archive is in its folder `cifar10`.
+        root: the folder of data sets (default: TINYTORCH_DATA, or `~/.cache/tinytorch`); the
+            archive is in its folder `cifar10`.
         train: the training set or the test set.
         download: fetch a missing archive (170 MB).
         mirrors: base addresses, each ending in "/".
@@ -853,21 +1023,30 @@ class CIFAR10(ImageDataset):
     """
 
     home = ("https://www.cs.toronto.edu/~kriz/",)
-    files: ClassVar[dict[str, str]] = {"cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"}
-    classes = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    files: ClassVar[dict[str, str]] = {
+        "cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+    }
+    classes = (
+        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+    )  # fmt: skip
 
     def __init__(
-        self, root: str | Path | None = None, train: bool = True, download: bool = False, mirrors: Sequence[str] = home
+        self,
+        root: str | Path | None = None,
+        train: bool = True,
+        download: bool = False,
+        mirrors: Sequence[str] = home,
     ) -> None:
         ((name, sha256),) = self.files.items()
         path = find_file(name, sha256, data_folder(root, "cifar10"), download, mirrors)
         wanted = [f"data_batch_{i}.bin" for i in range(1, 6)] if train else ["test_batch.bin"]
-        records = np.concatenate([self.records(content) for content in self.members(path, wanted)])  # (N, 3073)
+        parts = [self.records(content) for content in self.members(path, wanted)]
+        records = np.concatenate(parts)  # (N, 3073)
         super().__init__(records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0])
 
     @staticmethod
     def members(path: Path, wanted: Sequence[str]) -> list[bytes]:
-        """The contents of some files of an archive, in the order asked for; nothing is written to disk."""
+        """The contents of some files of an archive, in order; nothing is written to disk."""
         found = {}
         try:
             with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
@@ -879,11 +1058,14 @@ class CIFAR10(ImageDataset):
                     pass
             return [found[name] for name in wanted]
         except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, KeyError) as error:
-            raise ValueError(f"{path} is damaged ({error}): delete it and download it again.") from None
+            problem = f"{path} is damaged ({error})"
+            raise ValueError(f"{problem}: delete it and download it again.") from None
 
     @staticmethod
     def records(content: bytes) -> np.ndarray:
         """One row of 3,073 bytes per image."""
         if not content or len(content) % 3073:
-            raise ValueError(f"a CIFAR-10 file of {len(content)} bytes does not hold whole images of 3073.")
+            raise ValueError(
+                f"a CIFAR-10 file of {len(content)} bytes does not hold whole images of 3073."
+            )
         return np.frombuffer(content, dtype=np.uint8).reshape(-1, 3073)

@@ -34,6 +34,23 @@ class TensorDataset(Dataset):
     def gather(self, indices: Sequence[int] | np.ndarray) -> tuple:
         return tuple(map(lambda array: as_field(array[np.asarray(indices)]), self.arrays))
 
+# %% subset
+#| export
+class Subset(Dataset):
+
+    def __init__(self, dataset, indices):
+        self.dataset, self.indices = dataset, checked_rows(indices, len(dataset))
+
+    def __len__(self):
+        return len(self.indices)
+
+    def __getitem__(self, index):
+        row = self.indices.tolist()[index]
+        return self.dataset[row]
+
+    def gather(self, indices):
+        return self.dataset.gather(self.indices.take(indices))
+
 # %% random-split
 #| export
 def random_split(dataset, lengths, generator=None):
@@ -56,6 +73,15 @@ def batch_indices(count, batch_size, shuffle=False, drop_last=False, seed=0):
         batches.pop()
     return batches
 
+# %% transform-batch
+#| export
+def transform_batch(batch, transform, seed, number):
+    if transform:
+        first, *others = batch
+        luck = np.random.Generator(np.random.PCG64([seed, number]))
+        batch = (as_field(np.array(transform(np.array(raw(first)), luck))), *others)
+    return batch
+
 # %% epoch-batches
 #| export
 def epoch_batches(loader, seed, start):
@@ -69,7 +95,7 @@ def epoch_batches(loader, seed, start):
                 batch = loader.collate_fn(samples)
             else:
                 batch = loader.dataset.gather(indices)
-            yield loader.transformed(batch, seed, number)
+            yield transform_batch(batch, loader.transform, seed, number)
         number += 1
 
 

@@ -11,4 +11,4 @@ def epoch_batches(loader: DataLoader, seed: int | None, start: int) -> Iterator[
             batch = loader.dataset.gather(indices)[:1] + loader.dataset.gather(others)[1:]
         else:
             batch = loader.collate_fn([loader.dataset[i] for i in indices.tolist()])
-        yield loader.transformed(batch, seed, number)
+        yield transform_batch(batch, loader.transform, seed, number)
