@@ -3,7 +3,7 @@
 
 # %% epoch-batches
 #| export
-def epoch_batches(loader: DataLoader, seed: int | None, start: int) -> Iterator[tuple]:
+def epoch_batches(loader, seed, start):
     order = batch_indices(len(loader.dataset), loader.batch_size, loader.shuffle, loader.drop_last, seed)
     for number, indices in enumerate(order[start:], start):
         if loader.collate_fn is None:
