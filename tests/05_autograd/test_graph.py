@@ -6,7 +6,7 @@ import pytest
 from tinytorch.core import autograd
 from tinytorch.core import tensor as tensors
 from tinytorch.core.activations import relu, softmax
-from tinytorch.core.autograd import Function, Node, enable_autograd, topological_order
+from tinytorch.core.autograd import Function, Node, Recorder, enable_autograd, topological_order
 from tinytorch.core.layers import Linear, Module, Parameter, dropout, linear
 from tinytorch.core.losses import cross_entropy, mse_loss
 from tinytorch.core.tensor import ShapeError, Tensor, cat, manual_seed, set_engine, stack
@@ -128,6 +128,15 @@ class TestRecording:
         assert vars(Tensor) == methods
         assert len(topological_order((x * 2)._grad_fn)) == 1
         assert tensors._engine is autograd.engine
+
+    def test_the_plain_recorder_alone_records_and_walks(self, monkeypatch):
+        """What students have before the guards: the same gradients, without frozen inputs."""
+        w, x, b = Tensor(2.0, requires_grad=True), Tensor(3.0), Tensor(-4.0, requires_grad=True)
+        monkeypatch.setattr(tensors, "_engine", Recorder())
+        s = w * x + b
+        x.data[...] += 0.0  # nobody forbids it yet
+        (s * s).backward()
+        assert (float(w.grad), float(b.grad), x.grad) == (12.0, 4.0, None)
 
 
 class TestBackward:

@@ -139,3 +139,47 @@ def numerical_gradient(function, x, eps=1e-6):
         nudge[i] = eps
         slope[i] = (function(x + nudge) - function(x - nudge)) / (eps + eps)
     return slope
+
+# %% scalar-product
+def multiply(a, b):
+    out = Scalar(b.data * a.data)
+    out.sources = [a, b]
+    out.slopes = [b.data, a.data]
+    return out
+
+# %% scalar-walk
+def send_back(value, g):
+    todo = [(value, g)]
+    while todo:
+        value, g = todo.pop()
+        value.grad = value.grad + g
+        todo += [(source, slope * g) for source, slope in zip(value.sources, value.slopes)]
+
+# %% connect
+#| export
+def connect(inputs, rules, values):
+    edges = []
+    for place in range(len(inputs)):
+        x = inputs[place]
+        if not isinstance(x, Tensor) or not x.requires_grad:
+            continue
+        target = x if x._grad_fn is None else x._grad_fn
+        values[-2:] = [x.shape, place]
+        edges.append((target, x.shape, rules[place][0], rules[place][1](values)))
+    return edges
+
+# %% rules-movers
+#| export
+@derivative(clip, "x")
+def clip_x(g, x, low, high):
+    return np.where(np.clip(x, low, high) == x, g, np.float32(0))
+
+@derivative(permute, "x")
+def permute_x(g, axes):
+    return np.moveaxis(g, range(g.ndim), axes)
+
+@derivative(index, "x")
+def index_x(g, input_shape, key):
+    grad = np.zeros(input_shape, np.float32)
+    np.add.at(grad, key, g)
+    return grad

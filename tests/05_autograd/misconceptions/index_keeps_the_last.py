@@ -1,0 +1,18 @@
+"""grad[key] = g puts every gradient in its place."""
+# loses: test-rules-movers
+
+# %% rules-movers
+#| export
+@derivative(clip, "x")
+def clip_x(g, x, low, high):
+    return g * ((x >= (-np.inf if low is None else low)) & (x <= (np.inf if high is None else high)))
+
+@derivative(permute, "x")
+def permute_x(g, axes):
+    return g.transpose(np.argsort([axis % g.ndim for axis in axes]))
+
+@derivative(index, "x")
+def index_x(g, input_shape, key):
+    grad = np.zeros(input_shape, np.float32)
+    grad[key] = g
+    return grad
