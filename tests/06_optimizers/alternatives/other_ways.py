@@ -2,20 +2,26 @@
 
 # %% sgd
 #| export
-class SGD(Optimizer):
-    def __init__(self, params, lr=1e-3, *, momentum=0.0, weight_decay=0.0, nesterov=False):
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov})
+def sgd_update(p, g, lr):
+    np.subtract(p, lr * g, out=p)
 
-    def buffers(self, options):
-        return ("momentum_buffer",) if options["momentum"] else ()
+# %% momentum
+#| export
+def momentum_update(p, g, v, lr, momentum, nesterov=False):
+    v[...] = momentum * v + g
+    p[...] = p - lr * (momentum * v + g if nesterov else v)
 
-    def update(self, p, g, state, options):
-        if not options["momentum"]:
-            np.subtract(p, options["lr"] * g, out=p)
-            return
-        v = options["momentum"] * state["momentum_buffer"] + g
-        state["momentum_buffer"][...] = v
-        p[...] = p - options["lr"] * (options["momentum"] * v + g if options["nesterov"] else v)
+# %% move
+#| export
+def move(optimizer, parameter, options):
+    if parameter not in optimizer.state:
+        optimizer.state[parameter] = {"step": 0}
+    kept = optimizer.state[parameter]
+    kept["step"] = kept["step"] + 1
+    kept |= {name: np.zeros_like(parameter.data) for name in optimizer.buffers(options) if name not in kept}
+    for numbers, gradient, piece in pieces(parameter.data, parameter.grad, kept):
+        pulled = optimizer.decay(numbers, gradient, options) if options["weight_decay"] > 0 else gradient
+        optimizer.update(numbers, pulled, piece, options)
 
 # %% train-step
 def train_step(optimizer, function, *inputs):
@@ -27,32 +33,17 @@ def train_step(optimizer, function, *inputs):
 
 # %% rmsprop
 #| export
-class RMSprop(Optimizer):
-    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0):
-        super().__init__(params, {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay})
-
-    def buffers(self, options):
-        return ("square_avg",)
-
-    def update(self, p, g, state, options):
-        state["square_avg"][...] = options["alpha"] * state["square_avg"] + (1 - options["alpha"]) * g**2
-        p[...] = p - options["lr"] * g / (state["square_avg"] ** 0.5 + options["eps"])
+def rmsprop_update(p, g, s, lr, alpha, eps):
+    s[...] = alpha * s + (1 - alpha) * g**2
+    p[...] = p - lr * g / (s**0.5 + eps)
 
 # %% adam
 #| export
-class Adam(Optimizer):
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
-
-    def buffers(self, options):
-        return ("exp_avg", "exp_avg_sq")
-
-    def update(self, p, g, state, options):
-        state["exp_avg"][...] = options["betas"][0] * state["exp_avg"] + (1 - options["betas"][0]) * g
-        state["exp_avg_sq"][...] = options["betas"][1] * state["exp_avg_sq"] + (1 - options["betas"][1]) * g**2
-        m_hat = state["exp_avg"] / (1 - options["betas"][0] ** state["step"])
-        v_hat = state["exp_avg_sq"] / (1 - options["betas"][1] ** state["step"])
-        p -= options["lr"] * m_hat / (np.sqrt(v_hat) + options["eps"])
+def adam_update(p, g, m, v, t, lr, betas, eps):
+    m[...] = betas[0] * m + (1 - betas[0]) * g
+    v[...] = betas[1] * v + (1 - betas[1]) * g**2
+    root = np.sqrt(v) / (1 - betas[1] ** t) ** 0.5
+    p -= lr / (1 - betas[0] ** t) * m / (root + eps)
 
 # %% adamw
 #| export
@@ -63,3 +54,15 @@ class AdamW(Adam):
     def decay(self, p, g, options):
         p -= options["lr"] * options["weight_decay"] * p
         return g
+
+# %% optimizer-state
+#| export
+def optimizer_state(optimizer):
+    parameters, state = optimizer.parameters(), {}
+    for i, parameter in enumerate(parameters):
+        if parameter in optimizer.state:
+            state[i] = {name: np.copy(a, order="K") if np.ndim(a) or name != "step" else a for name, a in optimizer.state[parameter].items()}
+    places, groups = iter(range(len(parameters))), []
+    for group in optimizer.param_groups:
+        groups.append(dict(group, params=[next(places) for _ in group["params"]]))
+    return {"state": state, "param_groups": groups}

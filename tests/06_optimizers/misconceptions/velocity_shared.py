@@ -1,18 +1,15 @@
-"""One optimizer has one velocity, which I keep on the optimizer itself."""
-# loses: test-momentum, test-module-optimizers
+"""One optimizer has one memory, which serves all of its parameters."""
+# loses: test-move, test-optimizer-state, test-module-optimizers
 
-# %% sgd
+# %% move
 #| export
-class SGD(Optimizer):
-    def __init__(self, params, lr=1e-3, *, momentum=0.0, weight_decay=0.0, nesterov=False):
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov})
-
-    def buffers(self, options):
-        return ("momentum_buffer",) if options["momentum"] else ()
-
-    def update(self, p, g, state, options):
-        direction, momentum = g, options["momentum"]
-        if momentum:
-            self.velocity = momentum * getattr(self, "velocity", 0) + g
-            direction = g + momentum * self.velocity if options["nesterov"] else self.velocity
-        p -= options["lr"] * direction
+def move(optimizer, parameter, options):
+    state = optimizer.state.setdefault(optimizer.parameters()[0], {"step": 0})
+    for name in optimizer.buffers(options):
+        if name not in state:
+            state[name] = np.zeros_like(parameter.data)
+    state["step"] += 1
+    for p, g, piece in pieces(parameter.data, parameter.grad, state):
+        if options["weight_decay"]:
+            g = optimizer.decay(p, g, options)
+        optimizer.update(p, g, piece, options)

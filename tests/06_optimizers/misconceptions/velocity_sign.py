@@ -1,20 +1,9 @@
 """The velocity points downhill, so it collects -g; then I subtract it as plain SGD does."""
-# loses: test-momentum, test-module-optimizers
+# loses: test-momentum, test-move, test-optimizer-state, test-module-optimizers
 
-# %% sgd
+# %% momentum
 #| export
-class SGD(Optimizer):
-    def __init__(self, params, lr=1e-3, *, momentum=0.0, weight_decay=0.0, nesterov=False):
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov})
-
-    def buffers(self, options):
-        return ("momentum_buffer",) if options["momentum"] else ()
-
-    def update(self, p, g, state, options):
-        direction, momentum = g, options["momentum"]
-        if momentum:
-            velocity = state["momentum_buffer"]
-            velocity *= momentum
-            velocity -= g
-            direction = g + momentum * velocity if options["nesterov"] else velocity
-        p -= options["lr"] * direction
+def momentum_update(p, g, v, lr, momentum, nesterov=False):
+    v *= momentum
+    v -= g
+    p -= lr * (g + momentum * v if nesterov else v)
