@@ -7,6 +7,8 @@ resumes a run to the last bit.
 """
 
 __all__ = [
+    "cosine_rate",
+    "warm_up_rate",
     "LRScheduler",
     "whole_steps",
     "StepLR",
@@ -32,6 +34,8 @@ __all__ = [
     "FORMAT",
     "Trainer",
     "under",
+    "train_epoch",
+    "checkpoint_state",
 ]
 
 # From cell 'imports'.
@@ -57,11 +61,55 @@ from tinytorch.core.optimizers import Optimizer, mismatch
 from tinytorch.core.tensor import Tensor, generator, raw
 
 
-# From cell 'scheduler-class'.
-class LRScheduler:
-    """Sets the learning rate of every group of an optimizer, step after step; a subclass says which in `rate`.
+# From cell 'cosine-rate'.
+def cosine_rate(base_lr: float, step: int, T_max: int, eta_min: float = 0.0) -> float:
+    """The learning rate after `step` steps of half a cosine (Loshchilov and Hutter 2017).
 
-    Call `step()` after each `optimizer.step()`, or after each epoch: the schedule counts its own calls. The rates that the groups began with
+    Args:
+        base_lr: rate at step 0.
+        T_max: step at which `eta_min` is reached; then the rate rises again.
+
+    TODO: the formula of the text.
+    APPROACH: 1. the wave, from 1 down to -1  2. stretched to go from base_lr down to eta_min
+    EXAMPLE:
+        >>> [round(cosine_rate(1.0, step, T_max=4), 2) for step in range(5)]
+        [1.0, 0.85, 0.5, 0.15, 0.0]
+
+    HINT: math.cos and math.pi give plain numbers; np.cos gives a float64 of NumPy.
+    """
+    wave = math.cos(math.pi * step / T_max)  # 1 at the beginning, -1 at T_max
+    return eta_min + (base_lr - eta_min) * (1 + wave) / 2
+
+
+# From cell 'warm-up-rate'.
+def warm_up_rate(
+    base_lr: float, step: int, start_factor: float, end_factor: float, total_iters: int
+) -> float:
+    """The learning rate after `step` steps of a straight line, and level after it.
+
+    Args:
+        base_lr: rate that the factors multiply.
+        start_factor, end_factor: at step 0, and from step `total_iters` on.
+
+    TODO: a line, then level.
+    APPROACH: 1. the share of the way that is done, at most 1  2. the factor there  3. times base_lr
+    EXAMPLE:
+        >>> [warm_up_rate(8.0, step, 0.25, 1.0, total_iters=3) for step in range(5)]
+        [2.0, 4.0, 6.0, 8.0, 8.0]
+
+    HINT: min(step, total_iters) makes it level.
+    """
+    done = min(step, total_iters) / total_iters
+    return base_lr * (start_factor + (end_factor - start_factor) * done)
+
+
+# From cell 'schedules'.
+class LRScheduler:
+    """Sets the learning rate of every group of an optimizer, step after step; a subclass says which
+    in `rate`.
+
+    Call `step()` after each `optimizer.step()`, or after each epoch: the schedule counts its own
+    calls. The rates that the groups began with
     are kept in their option "initial_lr", so that several schedules can share an optimizer.
 
     Attributes:
@@ -71,7 +119,9 @@ class LRScheduler:
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
-        self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups]
+        self.base_lrs = [
+            group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups
+        ]
         self.last_epoch = 0
         self.apply()
 
@@ -101,10 +151,14 @@ class LRScheduler:
         """Go to where `state` was taken.
 
         Raises:
-            ValueError: it belongs to a schedule of another number of groups; nothing has changed then.
+            ValueError: it belongs to a schedule of another number of groups; nothing has changed
+                then.
         """
         if len(state["base_lrs"]) != len(self.base_lrs):
-            raise ValueError(f"the schedule's state has {len(state['base_lrs'])} groups instead of {len(self.base_lrs)}.")
+            raise ValueError(
+                f"the schedule's state has {len(state['base_lrs'])} groups "
+                f"instead of {len(self.base_lrs)}."
+            )
         self.last_epoch, self.base_lrs = int(state["last_epoch"]), list(state["base_lrs"])
         self.apply()
 
@@ -120,7 +174,6 @@ def whole_steps(name: str, value: Any) -> int:
     return value
 
 
-# From cell 'step-lr'.
 class StepLR(LRScheduler):
     """Multiplies the learning rate by `gamma` after every `step_size` steps.
 
@@ -133,24 +186,13 @@ class StepLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, base_lr: float, step: int) -> float:
-        """The learning rate after `step` steps.
-
-        TODO: from base_lr, step, self.step_size and self.gamma.
-        APPROACH: 1. how many whole stairs lie behind us  2. gamma to that power
-        EXAMPLE:
-            >>> from tinytorch.core.optimizers import SGD
-            >>> scheduler = StepLR(SGD([Tensor([0.0])], lr=8.0), step_size=2, gamma=0.5)
-            >>> [scheduler.rate(8.0, step) for step in range(5)]
-            [8.0, 8.0, 4.0, 4.0, 2.0]
-
-        HINT: // divides and rounds down.
-        """
+        """The learning rate after `step` steps."""
         return base_lr * self.gamma ** (step // self.step_size)
 
 
-# From cell 'cosine-lr'.
 class CosineAnnealingLR(LRScheduler):
-    """Lets the learning rate fall along half a cosine to `eta_min` at step `T_max` (Loshchilov and Hutter 2017); then it rises again.
+    """Lets the learning rate fall along half a cosine to `eta_min` at step `T_max` (Loshchilov and
+    Hutter 2017); then it rises again.
 
     Raises:
         ValueError: `T_max` is not a whole number above 0.
@@ -161,57 +203,42 @@ class CosineAnnealingLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, base_lr: float, step: int) -> float:
-        """The learning rate after `step` steps.
-
-        TODO: the formula of the text.
-        APPROACH: 1. the wave, from 1 down to -1  2. stretched to go from base_lr down to eta_min
-        EXAMPLE:
-            >>> from tinytorch.core.optimizers import SGD
-            >>> scheduler = CosineAnnealingLR(SGD([Tensor([0.0])], lr=1.0), T_max=4)
-            >>> [round(scheduler.rate(1.0, step), 2) for step in range(5)]
-            [1.0, 0.85, 0.5, 0.15, 0.0]
-
-        HINT: math.cos and math.pi give plain numbers; np.cos gives a float64 that would spread into the update.
-        """
-        wave = math.cos(math.pi * step / self.T_max)  # 1 at the beginning, -1 at T_max
-        return self.eta_min + (base_lr - self.eta_min) * (1 + wave) / 2
+        """The learning rate after `step` steps."""
+        return cosine_rate(base_lr, step, self.T_max, self.eta_min)
 
 
-# From cell 'linear-lr'.
 class LinearLR(LRScheduler):
-    """Lets the learning rate go in a straight line from `start_factor` to `end_factor` times itself, in `total_iters` steps: a warm-up.
+    """Lets the learning rate go in a straight line from `start_factor` to `end_factor` times
+    itself, in `total_iters` steps: a warm-up.
 
     Raises:
         ValueError: `total_iters` is not a whole number above 0, or `start_factor` not in (0, 1].
     """
 
-    def __init__(self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        start_factor: float = 1 / 3,
+        end_factor: float = 1.0,
+        total_iters: int = 5,
+    ) -> None:
         if not 0 < start_factor <= 1:
-            raise ValueError(f"start_factor must be in (0, 1], not {start_factor!r:.60}: at 0 the first step would be lost.")
+            raise ValueError(
+                f"start_factor must be in (0, 1], not {start_factor!r:.60}: "
+                "at 0 the first step would be lost."
+            )
         self.start_factor, self.end_factor = start_factor, end_factor
         self.total_iters = whole_steps("total_iters", total_iters)
         super().__init__(optimizer)
 
     def rate(self, base_lr: float, step: int) -> float:
-        """The learning rate after `step` steps.
-
-        TODO: a line, then level.
-        APPROACH: 1. the share of the way that is done, at most 1  2. start_factor plus that share of the difference  3. times base_lr
-        EXAMPLE:
-            >>> from tinytorch.core.optimizers import SGD
-            >>> scheduler = LinearLR(SGD([Tensor([0.0])], lr=8.0), start_factor=0.25, total_iters=3)
-            >>> [scheduler.rate(8.0, step) for step in range(5)]
-            [2.0, 4.0, 6.0, 8.0, 8.0]
-
-        HINT: min(step, self.total_iters) makes it level.
-        """
-        done = min(step, self.total_iters) / self.total_iters
-        return base_lr * (self.start_factor + (self.end_factor - self.start_factor) * done)
+        """The learning rate after `step` steps."""
+        return warm_up_rate(base_lr, step, self.start_factor, self.end_factor, self.total_iters)
 
 
-# From cell 'sequential-lr'.
 class SequentialLR(LRScheduler):
-    """One schedule after the other: `schedulers[k]` begins, at its own step 0, when `milestones[k - 1]` steps are done.
+    """One schedule after the other: `schedulers[k]` begins, at its own step 0, when `milestones[k -
+    1]` steps are done.
 
     Raises:
         ValueError: not one milestone between each two schedules, or milestones that do not rise.
@@ -225,16 +252,23 @@ class SequentialLR(LRScheduler):
         [4.0, 6.0, 8.0, 4.0, 0.0]
     """
 
-    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
+    def __init__(
+        self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]
+    ) -> None:
         if len(milestones) != len(schedulers) - 1 or list(milestones) != sorted(set(milestones)):
-            raise ValueError(f"{len(schedulers)} schedules need {len(schedulers) - 1} rising milestones between them, not {list(milestones)}.")
+            raise ValueError(
+                f"{len(schedulers)} schedules need {len(schedulers) - 1} rising milestones "
+                f"between them, not {list(milestones)}."
+            )
         self.schedulers, self.milestones = list(schedulers), list(milestones)
         super().__init__(optimizer)
 
     def rate(self, base_lr: float, step: int) -> float:
         """The rate of the schedule whose turn it is."""
         turn = bisect_right(self.milestones, step)
-        return self.schedulers[turn].rate(base_lr, step - (self.milestones[turn - 1] if turn else 0))
+        return self.schedulers[turn].rate(
+            base_lr, step - (self.milestones[turn - 1] if turn else 0)
+        )
 
 
 # From cell 'clip-grad-norm'.
@@ -252,14 +286,16 @@ def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
         FloatingPointError: the length is not a finite number; no gradient has changed then.
 
     TODO: the two formulas above, and the refusal.
-    APPROACH: 1. collect the gradients  2. one length for all  3. refuse inf and nan  4. multiply all by one factor, if it is below 1
+    APPROACH: 1. collect the gradients  2. one length for all  3. refuse inf and nan  4. multiply
+        all by one factor, if it is below 1
     EXAMPLE:
         >>> w = Tensor([0.0, 0.0], requires_grad=True)
         >>> w.grad = np.float32([3, 4])
         >>> clip_grad_norm_([w], max_norm=1.0), w.grad.round(2).tolist()
         (5.0, [0.6000000238418579, 0.800000011920929])
 
-    HINT: np.linalg.norm(g) is the length of one gradient, of any shape; math.isfinite asks. `g *= factor` writes into the array.
+    HINT: np.linalg.norm(g) is the length of one gradient, of any shape; math.isfinite asks. `g *=
+        factor` writes into the array.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     length = math.sqrt(sum(float(np.linalg.norm(g)) ** 2 for g in gradients))
@@ -286,11 +322,19 @@ def as_input(x: Any) -> Any:
 
 
 # From cell 'train-step'.
-def train_step(model: Module, optimizer: Optimizer, loss_function: Callable, x: Any, y: Any, max_norm: float | None = None) -> float:
+def train_step(
+    model: Module,
+    optimizer: Optimizer,
+    loss_function: Callable,
+    x: Any,
+    y: Any,
+    max_norm: float | None = None,
+) -> float:
     """Take one training step on the batch (x, y).
 
     Args:
-        loss_function: called as loss_function(model's output, y), returns a Tensor with one element.
+        loss_function: called as loss_function(model's output, y), returns a Tensor with one
+            element.
         max_norm: clip the gradients to this length; None does not clip.
 
     Returns:
@@ -300,15 +344,17 @@ def train_step(model: Module, optimizer: Optimizer, loss_function: Callable, x: 
         FloatingPointError: the loss is nan or infinite; nothing has been updated then.
 
     TODO: module 06's four lines, with a look at the loss and with clipping.
-    APPROACH: 1. zero_grad  2. the loss of model(as_input(x))  3. refuse what is not finite  4. backward, clip if wanted, step
+    APPROACH: 1. zero_grad  2. the loss of model(as_input(x))  3. refuse what is not finite  4.
+        backward, clip if wanted, step
     EXAMPLE:
         >>> from tinytorch.core.layers import Linear
         >>> from tinytorch.core.losses import mse_loss
         >>> from tinytorch.core.optimizers import SGD
         >>> model = Linear(1, 1)
         >>> optimizer = SGD(model.parameters(), lr=0.1)
-        >>> first, second = (train_step(model, optimizer, mse_loss, [[1.0]], np.array([[3.0]])) for _ in range(2))
-        >>> second < first
+        >>> batch = [[1.0]], np.array([[3.0]])
+        >>> first = train_step(model, optimizer, mse_loss, *batch)
+        >>> train_step(model, optimizer, mse_loss, *batch) < first
         True
 
     HINT: model.parameters() for clip_grad_norm_; math.isfinite(loss.item()).
@@ -326,17 +372,24 @@ def train_step(model: Module, optimizer: Optimizer, loss_function: Callable, x: 
 
 # From cell 'accuracy'.
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Share of rows whose largest entry stands at their label: arrays of shapes (..., C) and (...)."""
+    """Share of rows whose largest entry stands at their label: arrays of shapes (..., C) and
+    (...)."""
     return float((logits.argmax(axis=-1) == labels).mean())
 
 
 # From cell 'evaluate'.
-def evaluate(model: Module, loss_function: Callable, batches: Iterable, metrics: dict[str, Callable] | None = None) -> dict[str, float]:
+def evaluate(
+    model: Module,
+    loss_function: Callable,
+    batches: Iterable,
+    metrics: dict[str, Callable] | None = None,
+) -> dict[str, float]:
     """Compute the mean loss, and other means, over all samples.
 
     Args:
         batches: pairs (x, y) of equal length.
-        metrics: name -> function of (output array, y as an array) that returns the mean over a batch, such as {"accuracy": accuracy}.
+        metrics: name -> function of (output array, y as an array) that returns the mean over a
+            batch, such as {"accuracy": accuracy}.
 
     Returns:
         {"loss": mean loss, name: mean, ...}, each over all samples.
@@ -344,15 +397,19 @@ def evaluate(model: Module, loss_function: Callable, batches: Iterable, metrics:
     Raises:
         ValueError: there are no batches.
 
-    TODO: the loss and each metric, weighted by the length of the batch, in evaluation mode and without a graph.
-    APPROACH: 1. remember model.training, switch to eval  2. under no_grad, add up mean * len(x)  3. mode back, divide by the number of samples
+    TODO: the loss and each metric, weighted by the length of the batch, in evaluation mode and
+        without a graph.
+    APPROACH: 1. remember model.training, switch to eval  2. under no_grad, add up mean * len(x)  3.
+        mode back, divide by the number of samples
     EXAMPLE:
         >>> from tinytorch.core.layers import Dropout
         >>> from tinytorch.core.losses import mse_loss
-        >>> evaluate(Dropout(0.5), mse_loss, [(np.array([1.0, 1.0]), np.zeros(2)), (np.array([4.0]), np.zeros(1))])
+        >>> batches = [(np.array([1.0, 1.0]), np.zeros(2)), (np.array([4.0]), np.zeros(1))]
+        >>> evaluate(Dropout(0.5), mse_loss, batches)
         {'loss': 6.0}
 
-    HINT: model.train(mode) sets either mode. metric(output.data, raw(y)); raw() takes an array out of a Tensor.
+    HINT: model.train(mode) sets either mode. metric(output.data, raw(y)); raw() takes an array out
+        of a Tensor.
     """
     mode, functions, count = model.training, metrics or {}, 0
     model.eval()
@@ -392,13 +449,15 @@ class EarlyStopping:
         """Take note of an epoch's loss; return whether it is the best so far.
 
         TODO: keep `best` and `waited` up to date.
-        APPROACH: 1. better than best: remember it, begin to wait anew, True  2. otherwise: one epoch more, False
+        APPROACH: 1. better than best: remember it, begin to wait anew, True  2. otherwise: one
+            epoch more, False
         EXAMPLE:
             >>> stopping = EarlyStopping(patience=2)
             >>> [stopping.update(loss) for loss in (3.0, 2.0, 2.5, 2.2)], stopping.finished
             ([True, True, False, False], True)
 
-        HINT: equal is not better. Every comparison with nan is False: which way round makes nan count as no improvement?
+        HINT: equal is not better. Every comparison with nan is False: which way round makes nan
+            count as no improvement?
         """
         if loss < self.best:
             self.best, self.waited = loss, 0
@@ -416,7 +475,9 @@ def write_arrays(file: BinaryIO, arrays: dict[str, Any]) -> None:
     """
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:  # ZipInfo: no time of day
+            with archive.open(
+                zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True
+            ) as member:  # ZipInfo: no time of day
                 np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
         archive.comment = seal(archive)
 
@@ -428,8 +489,11 @@ def seal(archive: zipfile.ZipFile) -> bytes:
 
 
 # From cell 'save-checkpoint'.
-def save_checkpoint(path: str | Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
-    """Write arrays and metadata into one file, so that `path` is a whole checkpoint at every moment.
+def save_checkpoint(
+    path: str | Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any]
+) -> None:
+    """Write arrays and metadata into one file, so that `path` is a whole checkpoint at every
+    moment.
 
     Args:
         path: where to; an older checkpoint there is replaced.
@@ -437,11 +501,14 @@ def save_checkpoint(path: str | Path, arrays: dict[str, np.ndarray], metadata: d
         metadata: what JSON can hold: numbers, strings, lists, dicts with strings as keys.
 
     Raises:
-        ValueError, TypeError: something cannot be written without a pickle; the older checkpoint is still there, and nothing else.
+        ValueError, TypeError: something cannot be written without a pickle; the older checkpoint is
+            still there, and nothing else.
 
     TODO: write a temporary file, bring it to the disk, rename it.
-    APPROACH: 1. the text json.dumps(metadata)  2. open f"{path}.tmp" for writing bytes  3. write_arrays(file, {"metadata": np.array(text), **arrays})
-        4. file.flush(), os.fsync(file.fileno())  5. os.replace  6. whatever happens, no temporary file stays behind
+    APPROACH: 1. the text json.dumps(metadata)  2. open f"{path}.tmp" for writing bytes  3.
+        write_arrays(file, {"metadata": np.array(text), **arrays})
+        4. file.flush(), os.fsync(file.fileno())  5. os.replace  6. whatever happens, no temporary
+        file stays behind
     EXAMPLE:
         >>> import tempfile
         >>> path = f"{tempfile.mkdtemp()}/run.npz"
@@ -449,7 +516,8 @@ def save_checkpoint(path: str | Path, arrays: dict[str, np.ndarray], metadata: d
         >>> load_checkpoint(path)
         ({'w': array([0, 1, 2])}, {'epoch': 7})
 
-    HINT: try: ... finally: Path(temporary).unlink(missing_ok=True). The file must be closed before it is renamed.
+    HINT: try: ... finally: Path(temporary).unlink(missing_ok=True). The file must be closed before
+        it is renamed.
     """
     text = json.dumps(metadata)
     temporary = f"{path}.tmp"
@@ -465,10 +533,21 @@ def save_checkpoint(path: str | Path, arrays: dict[str, np.ndarray], metadata: d
 
 # From cell 'load-checkpoint'.
 class CheckpointError(ValueError):
-    """A checkpoint that is damaged, or belongs to something else; nothing has been changed by trying to load it."""
+    """A checkpoint that is damaged, or belongs to something else; nothing has been changed by
+    trying to load it."""
 
 
-DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, ValueError)
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -492,12 +571,15 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, 
                 arrays = {name: archive[name] for name in archive.files}
             return arrays, json.loads(str(arrays.pop("metadata")))
         except DAMAGE as error:
-            raise CheckpointError(f"{path} is no whole checkpoint ({error}). Take an older one, or train anew.") from None
+            raise CheckpointError(
+                f"{path} is no whole checkpoint ({error}). Take an older one, or train anew."
+            ) from None
 
 
 # From cell 'history'.
 def first_non_finite(model: Module, x: Any) -> str:
-    """Name the first place where a value of `model` is not finite: input, weights, gradients, then layers in the order in which they finish."""
+    """Name the first place where a value of `model` is not finite: input, weights, gradients, then
+    layers in the order in which they finish."""
     if not np.isfinite(raw(x)).all():
         return "the input of the model"
     for path, parameter in model.named_parameters():
@@ -535,7 +617,8 @@ class History:
 
     Attributes:
         loss, lr: loss and learning rate of each training step.
-        epochs: for each epoch a dict {"step": steps so far, "loss": mean of the steps, "valid_loss": ..., ...}.
+        epochs: for each epoch a dict {"step": steps so far, "loss": mean of the steps,
+            "valid_loss": ..., ...}.
     """
 
     def __init__(self) -> None:
@@ -549,17 +632,27 @@ class History:
         for marker, name in (("o", "loss"), ("s", "valid_loss")):
             points = [(epoch["step"], epoch[name]) for epoch in self.epochs if name in epoch]
             if points:
-                axes.plot(*zip(*points, strict=True), marker=marker, label="training" if name == "loss" else "validation")
+                axes.plot(
+                    *zip(*points, strict=True),
+                    marker=marker,
+                    label="training" if name == "loss" else "validation",
+                )
         axes.set(xlabel="step", ylabel="loss")
         axes.legend()
 
     def __repr__(self) -> str:
-        last = ", ".join(f"{name} {value:.4g}" for name, value in (self.epochs[-1] if self.epochs else {}).items() if name != "step")
-        return f"History({len(self.loss)} steps, {len(self.epochs)} epochs{'; ' + last if last else ''})"
+        last = ", ".join(
+            f"{name} {value:.4g}"
+            for name, value in (self.epochs[-1] if self.epochs else {}).items()
+            if name != "step"
+        )
+        counts = f"{len(self.loss)} steps, {len(self.epochs)} epochs"
+        return f"History({counts}{'; ' + last if last else ''})"
 
 
 class Progress:
-    """A line on the terminal that writes itself anew, ten times a second at most; silent where there is no terminal."""
+    """A line on the terminal that writes itself anew, ten times a second at most; silent where
+    there is no terminal."""
 
     def __init__(self, total: int | None, done: int) -> None:
         self.total, self.first = total, done
@@ -574,7 +667,9 @@ class Progress:
         self.next = now + 0.1  # seconds
         eta = ""
         if self.total is not None and done > self.first:
-            minutes, seconds = divmod(round((now - self.start) / (done - self.first) * (self.total - done)), 60)
+            minutes, seconds = divmod(
+                round((now - self.start) / (done - self.first) * (self.total - done)), 60
+            )
             eta = f"  ETA {minutes}:{seconds:02d}"
         print(f"\r{text}{eta}\x1b[K", end="", flush=True)
 
@@ -598,12 +693,14 @@ class Trainer:
         scheduler: a schedule that is stepped after each training step.
         max_norm: clip gradients to this length.
         metrics: further means for `evaluate`, such as {"accuracy": accuracy}.
-        patience: stop after so many epochs without a better validation loss, and go back to the best weights.
+        patience: stop after so many epochs without a better validation loss, and go back to the
+            best weights.
     """
 
     def __init__(
-        self, model: Module, optimizer: Optimizer, loss_function: Callable, *, scheduler: LRScheduler | None = None,
-        max_norm: float | None = None, metrics: dict[str, Callable] | None = None, patience: int | None = None,
+        self, model: Module, optimizer: Optimizer, loss_function: Callable, *,
+        scheduler: LRScheduler | None = None, max_norm: float | None = None,
+        metrics: dict[str, Callable] | None = None, patience: int | None = None,
     ) -> None:  # fmt: skip
         self.model, self.optimizer, self.loss_function = model, optimizer, loss_function
         self.scheduler, self.max_norm, self.metrics = scheduler, max_norm, metrics
@@ -612,38 +709,55 @@ class Trainer:
         self.history = History()
         self.epoch = 0  # epochs that are complete
         self.batch = 0  # batches of the current epoch that are done
-        self.random_at_epoch: dict[str, Any] | None = None  # the generator's state when the current epoch began
+        self.random_at_epoch: dict[str, Any] | None = (
+            None  # the generator's state when the current epoch began
+        )
         self.batches: Any = None  # what `train` goes through
         self.loader_state: dict[str, Any] | None = None  # of a checkpoint, for the next `train`
 
     def train(
-        self, batches: Iterable, epochs: int, valid: Iterable | None = None, checkpoint: str | Path | None = None, every: int | None = None
+        self,
+        batches: Iterable,
+        epochs: int,
+        valid: Iterable | None = None,
+        checkpoint: str | Path | None = None,
+        every: int | None = None,
     ) -> History:
         """Train until `epochs` epochs are complete, counted from the beginning of the run.
 
         Args:
-            batches: pairs (x, y); gone through once per epoch, so a list or a loader, not a generator.
+            batches: pairs (x, y); gone through once per epoch, so a list or a loader, not a
+                generator.
             valid: pairs to evaluate on after each epoch.
             checkpoint: where to save after each epoch.
             every: save after so many steps, too.
 
         Raises:
-            FloatingPointError: a loss or gradient is not finite; names the step and the place, and nothing was updated.
+            FloatingPointError: a loss or gradient is not finite; names the step and the place, and
+                nothing was updated.
             ValueError: no batches, a generator for several epochs, or patience without `valid`.
         """
         if hasattr(batches, "__next__") and epochs - self.epoch > 1:
-            raise ValueError("a generator is used up after one epoch: pass a list of batches or a loader.")
+            raise ValueError(
+                "a generator is used up after one epoch: pass a list of batches or a loader."
+            )
         if self.stopping and valid is None:
             raise ValueError("patience watches the validation loss: pass valid=...")
         self.batches = batches
-        progress = Progress(len(batches) * epochs if hasattr(batches, "__len__") else None, len(self.history.loss))
+        progress = Progress(
+            len(batches) * epochs if hasattr(batches, "__len__") else None, len(self.history.loss)
+        )
+
+        def after_step() -> None:
+            done, loss = len(self.history.loss), self.history.loss[-1]
+            progress.show(
+                done, f"epoch {self.epoch + 1}/{epochs}  batch {self.batch}  loss {loss:.4f}"
+            )
+            if checkpoint and every and done % every == 0:
+                self.save(checkpoint)
+
         while self.epoch < epochs and not (self.stopping and self.stopping.finished):
-            self.model.train()
-            for x, y in self.open(batches):
-                self.take_step(x, y)
-                progress.show(len(self.history.loss), f"epoch {self.epoch + 1}/{epochs}  batch {self.batch}  loss {self.history.loss[-1]:.4f}")
-                if checkpoint and every and len(self.history.loss) % every == 0:
-                    self.save(checkpoint)
+            train_epoch(self, batches, after_step)
             self.finish_epoch(valid)
             if checkpoint:
                 self.save(checkpoint)
@@ -670,26 +784,26 @@ class Trainer:
         random.state = now
         return rest
 
-    def take_step(self, x: Any, y: Any) -> None:
-        """One training step and its entry in the history."""
+    def take_step(self, x: Any, y: Any) -> float:
+        """One training step; returns its loss, or says where a number is not finite."""
         try:
-            loss = train_step(self.model, self.optimizer, self.loss_function, x, y, self.max_norm)
+            return train_step(self.model, self.optimizer, self.loss_function, x, y, self.max_norm)
         except FloatingPointError as error:
+            place = f"epoch {self.epoch + 1}, batch {self.batch + 1}"
             raise FloatingPointError(
-                f"step {len(self.history.loss) + 1} (epoch {self.epoch + 1}, batch {self.batch + 1}): {error} The first value that is not "
-                f"finite is in {first_non_finite(self.model, as_input(x))}. Nothing was updated; try a smaller learning rate or max_norm."
+                f"step {len(self.history.loss) + 1} ({place}): {error} The first value that is not "
+                f"finite is in {first_non_finite(self.model, as_input(x))}. Nothing was "
+                "updated; try a smaller learning rate or max_norm."
             ) from None
-        self.history.loss.append(loss)
-        self.history.lr.append(self.optimizer.param_groups[0]["lr"])
-        self.batch += 1
-        if self.scheduler:
-            self.scheduler.step()
 
     def finish_epoch(self, valid: Iterable | None) -> None:
         """Evaluate, take note, and count the epoch as complete."""
         if not self.batch:
             raise ValueError("there are no batches to train on: is a generator used up?")
-        entry = {"step": len(self.history.loss), "loss": float(np.mean(self.history.loss[-self.batch :]))}
+        entry = {
+            "step": len(self.history.loss),
+            "loss": float(np.mean(self.history.loss[-self.batch :])),
+        }
         if valid is not None:
             scores = self.evaluate(valid)
             entry |= {f"valid_{name}": value for name, value in scores.items()}
@@ -704,38 +818,45 @@ class Trainer:
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint from which `resume` goes on to the last bit (see save_checkpoint)."""
-        arrays = {f"model/{name}": array for name, array in self.model.state_dict().items()}
-        arrays |= {f"best/{name}": array for name, array in self.best.items()}
-        optimizer = self.optimizer.state_dict()
+        state = checkpoint_state(self)
+        optimizer, history = state["optimizer"], state["history"]
+        arrays = {f"model/{name}": array for name, array in state["model"].items()}
+        arrays |= {f"best/{name}": array for name, array in state["best"].items()}
         for place, kept in optimizer["state"].items():
-            arrays |= {f"optimizer/{place}/{name}": value for name, value in kept.items() if name != "step"}
-        arrays |= {"history/loss": np.array(self.history.loss), "history/lr": np.array(self.history.lr)}
+            arrays |= {f"optimizer/{place}/{name}": a for name, a in kept.items() if name != "step"}
+        arrays |= {"history/loss": np.array(history.loss), "history/lr": np.array(history.lr)}
         metadata = {
             "format": FORMAT,
             "kinds": self.kinds(),
             "param_groups": optimizer["param_groups"],
             "steps": {place: kept["step"] for place, kept in optimizer["state"].items()},
-            "scheduler": self.scheduler.state_dict() if self.scheduler else None,
-            "stopping": [self.stopping.best, self.stopping.waited] if self.stopping else None,
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "epochs": self.history.epochs,
-            "random": generator().bit_generator.state,
-            "random_at_epoch": self.random_at_epoch,
-            "loader": self.batches.state_dict() if hasattr(self.batches, "state_dict") else None,
+            "scheduler": state["scheduler"],
+            "stopping": state["stopping"],
+            "epoch": state["epoch"],
+            "batch": state["batch"],
+            "epochs": history.epochs,
+            "random": state["random"],
+            "random_at_epoch": state["random_at_epoch"],
+            "loader": state["loader"],
         }
         save_checkpoint(path, arrays, metadata)
 
     def kinds(self) -> dict[str, str]:
         """The classes whose states a checkpoint holds."""
-        parts = {"optimizer": self.optimizer, "scheduler": self.scheduler, "early stopping": self.stopping, "generator": generator().bit_generator}
+        parts = {
+            "optimizer": self.optimizer,
+            "scheduler": self.scheduler,
+            "early stopping": self.stopping,
+            "generator": generator().bit_generator,
+        }
         return {name: type(part).__name__ for name, part in parts.items()}
 
     def resume(self, path: str | Path) -> None:
         """Go back to where `save` was called; then call `train` with the same batches.
 
         Raises:
-            CheckpointError: the file is damaged, or belongs to another model, optimizer or schedule; nothing has changed then.
+            CheckpointError: the file is damaged, or belongs to another model, optimizer or
+                schedule; nothing has changed then.
         """
         arrays, metadata = load_checkpoint(path)
         kept = {int(place): {"step": step} for place, step in metadata.get("steps", {}).items()}
@@ -745,7 +866,9 @@ class Trainer:
         optimizer = {"state": kept, "param_groups": metadata.get("param_groups")}
         problem = self.misfit(arrays, metadata) or mismatch(self.optimizer, optimizer)
         if problem:
-            raise CheckpointError(f"{path} belongs to something else: {problem}. Nothing was changed.")
+            raise CheckpointError(
+                f"{path} belongs to something else: {problem}. Nothing was changed."
+            )
         self.model.load_state_dict(under("model", arrays))
         self.best = under("best", arrays)
         self.optimizer.load_state_dict(optimizer)
@@ -753,8 +876,15 @@ class Trainer:
             self.scheduler.load_state_dict(metadata["scheduler"])
         if self.stopping:
             self.stopping.best, self.stopping.waited = metadata["stopping"]
-        self.epoch, self.batch, self.history.epochs = metadata["epoch"], metadata["batch"], metadata["epochs"]
-        self.history.loss, self.history.lr = arrays["history/loss"].tolist(), arrays["history/lr"].tolist()
+        self.epoch, self.batch, self.history.epochs = (
+            metadata["epoch"],
+            metadata["batch"],
+            metadata["epochs"],
+        )
+        self.history.loss, self.history.lr = (
+            arrays["history/loss"].tolist(),
+            arrays["history/lr"].tolist(),
+        )
         self.random_at_epoch, self.loader_state = metadata["random_at_epoch"], metadata["loader"]
         generator().bit_generator.state = metadata["random"]
 
@@ -766,7 +896,8 @@ class Trainer:
         there = {name: array.shape for name, array in under("model", arrays).items()}
         for name in sorted(here.keys() | there.keys()):
             if here.get(name) != there.get(name):
-                return f"{name} has shape {there.get(name, 'nothing')} there and {here.get(name, 'nothing')} here"
+                shapes = [place.get(name, "nothing") for place in (there, here)]
+                return f"{name} has shape {shapes[0]} there and {shapes[1]} here"
         for name, kind in self.kinds().items():
             if metadata["kinds"][name] != kind:
                 return f"the {name} is {metadata['kinds'][name]} there and {kind} here"
@@ -775,4 +906,85 @@ class Trainer:
 
 def under(folder: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays whose names begin with "folder/", by the rest of their names."""
-    return {name.removeprefix(f"{folder}/"): array for name, array in arrays.items() if name.startswith(f"{folder}/")}
+    return {
+        name.removeprefix(f"{folder}/"): array
+        for name, array in arrays.items()
+        if name.startswith(f"{folder}/")
+    }
+
+
+# From cell 'train-epoch'.
+def train_epoch(trainer: Trainer, batches: Iterable, after_step: Callable[[], None]) -> None:
+    """Take a training step on each batch of an epoch, and keep the books.
+
+    Args:
+        batches: pairs (x, y).
+        after_step: to be called when a step is done and noted.
+
+    TODO: the loop of the text.
+    APPROACH: 1. training mode  2. for each pair of trainer.open(batches): trainer.take_step(x, y)
+        3. append to trainer.history.loss and .lr, count in trainer.batch  4.
+        trainer.scheduler.step()
+        5. after_step()
+    EXAMPLE:
+        >>> from tinytorch.core.layers import Linear
+        >>> from tinytorch.core.losses import mse_loss
+        >>> from tinytorch.core.optimizers import SGD
+        >>> model = Linear(1, 1)
+        >>> trainer = Trainer(model, SGD(model.parameters(), lr=0.5), mse_loss)
+        >>> train_epoch(trainer, [([[1.0]], np.array([[3.0]]))] * 2, lambda: None)
+        >>> trainer.batch, trainer.history.lr
+        (2, [0.5, 0.5])
+
+    HINT: the rate is trainer.optimizer.param_groups[0]["lr"]; trainer.scheduler may be None.
+    """
+    trainer.model.train()
+    for x, y in trainer.open(batches):
+        loss = trainer.take_step(x, y)
+        trainer.history.loss.append(loss)
+        trainer.history.lr.append(trainer.optimizer.param_groups[0]["lr"])
+        trainer.batch += 1
+        if trainer.scheduler:
+            trainer.scheduler.step()
+        after_step()
+
+
+# From cell 'checkpoint-state'.
+def checkpoint_state(trainer: Trainer) -> dict[str, Any]:
+    """Collect all that the next step of a run depends on.
+
+    Returns:
+        A dict with the keys "model", "best", "optimizer", "scheduler", "stopping", "history",
+        "epoch",
+        "batch", "random", "random_at_epoch", "loader".
+
+    TODO: the dict; scheduler, stopping and loader are None where there is none.
+    APPROACH: 1. state_dict() of model, optimizer and scheduler; best, history, epoch, batch as they
+        are
+        2. stopping as [best, waited]  3. the generator's state now, and trainer.random_at_epoch
+        4. trainer.batches.state_dict(), if it has one
+    EXAMPLE:
+        >>> from tinytorch.core.layers import Linear
+        >>> from tinytorch.core.losses import mse_loss
+        >>> from tinytorch.core.optimizers import SGD
+        >>> model = Linear(1, 1)
+        >>> state = checkpoint_state(Trainer(model, SGD(model.parameters(), lr=0.5), mse_loss))
+        >>> sorted(state["model"]), state["epoch"], state["scheduler"]
+        (['bias', 'weight'], 0, None)
+
+    HINT: generator().bit_generator.state; hasattr(trainer.batches, "state_dict").
+    """
+    stopping, loader = trainer.stopping, trainer.batches
+    return {
+        "model": trainer.model.state_dict(),
+        "best": trainer.best,
+        "optimizer": trainer.optimizer.state_dict(),
+        "scheduler": trainer.scheduler.state_dict() if trainer.scheduler else None,
+        "stopping": [stopping.best, stopping.waited] if stopping else None,
+        "history": trainer.history,
+        "epoch": trainer.epoch,
+        "batch": trainer.batch,
+        "random": generator().bit_generator.state,
+        "random_at_epoch": trainer.random_at_epoch,
+        "loader": loader.state_dict() if hasattr(loader, "state_dict") else None,
+    }

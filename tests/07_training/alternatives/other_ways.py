@@ -1,41 +1,18 @@
 """Every exercise solved in another way."""
 
-# %% step-lr
+# %% cosine-rate
 #| export
-class StepLR(LRScheduler):
-    def __init__(self, optimizer, step_size, gamma=0.1):
-        self.step_size, self.gamma = whole_steps("step_size", step_size), gamma
-        super().__init__(optimizer)
+def cosine_rate(base_lr, step, T_max, eta_min=0.0):
+    share = math.cos(math.pi * step / (2 * T_max)) ** 2
+    return share * base_lr + (1 - share) * eta_min
 
-    def rate(self, base_lr, step):
-        for _ in range(step // self.step_size):
-            base_lr *= self.gamma
-        return base_lr
-
-# %% cosine-lr
+# %% warm-up-rate
 #| export
-class CosineAnnealingLR(LRScheduler):
-    def __init__(self, optimizer, T_max, eta_min=0.0):
-        self.T_max, self.eta_min = whole_steps("T_max", T_max), eta_min
-        super().__init__(optimizer)
-
-    def rate(self, base_lr, step):
-        share = math.cos(math.pi * step / (2 * self.T_max)) ** 2
-        return share * base_lr + (1 - share) * self.eta_min
-
-# %% linear-lr
-#| export
-class LinearLR(LRScheduler):
-    def __init__(self, optimizer, start_factor=1 / 3, end_factor=1.0, total_iters=5):
-        self.start_factor, self.end_factor = start_factor, end_factor
-        self.total_iters = whole_steps("total_iters", total_iters)
-        super().__init__(optimizer)
-
-    def rate(self, base_lr, step):
-        if step >= self.total_iters:
-            return base_lr * self.end_factor
-        left = 1 - step / self.total_iters
-        return base_lr * (left * self.start_factor + (1 - left) * self.end_factor)
+def warm_up_rate(base_lr, step, start_factor, end_factor, total_iters):
+    if step >= total_iters:
+        return base_lr * end_factor
+    left = 1 - step / total_iters
+    return base_lr * (left * start_factor + (1 - left) * end_factor)
 
 # %% clip-grad-norm
 #| export
@@ -115,3 +92,29 @@ def save_checkpoint(path, arrays, metadata):
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+# %% train-epoch
+#| export
+def train_epoch(trainer, batches, after_step):
+    trainer.model.train(True)
+    for pair in trainer.open(batches):
+        rate = trainer.optimizer.param_groups[0]["lr"]
+        trainer.history.loss += [trainer.take_step(*pair)]
+        trainer.history.lr += [rate]
+        if trainer.scheduler is not None:
+            trainer.scheduler.step()
+        trainer.batch = trainer.batch + 1
+        after_step()
+
+# %% checkpoint-state
+#| export
+def checkpoint_state(trainer):
+    state = {name: getattr(trainer, name) for name in ("best", "history", "epoch", "batch", "random_at_epoch")}
+    state["random"] = generator().bit_generator.state
+    state |= {"stopping": None, "scheduler": None, "loader": None}
+    if trainer.stopping is not None:
+        state["stopping"] = [trainer.stopping.best, trainer.stopping.waited]
+    for name, part in (("model", trainer.model), ("optimizer", trainer.optimizer), ("scheduler", trainer.scheduler), ("loader", trainer.batches)):
+        if hasattr(part, "state_dict"):
+            state[name] = part.state_dict()
+    return state

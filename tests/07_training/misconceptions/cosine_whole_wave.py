@@ -1,13 +1,8 @@
 """A cosine runs over 2 pi, so the schedule does too."""
-# loses: test-cosine-lr
+# loses: test-cosine-rate
 
-# %% cosine-lr
+# %% cosine-rate
 #| export
-class CosineAnnealingLR(LRScheduler):
-    def __init__(self, optimizer, T_max, eta_min=0.0):
-        self.T_max, self.eta_min = whole_steps("T_max", T_max), eta_min
-        super().__init__(optimizer)
-
-    def rate(self, base_lr, step):
-        wave = math.cos(2 * math.pi * step / self.T_max)
-        return self.eta_min + (base_lr - self.eta_min) * (1 + wave) / 2
+def cosine_rate(base_lr, step, T_max, eta_min=0.0):
+    wave = math.cos(2 * math.pi * step / T_max)
+    return eta_min + (base_lr - eta_min) * (1 + wave) / 2
