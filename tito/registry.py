@@ -98,7 +98,8 @@ MODULES: tuple[Module, ...] = (
                   "RandomHorizontalFlip", "Subset", "TensorDataset", "collate", "random_split")},
     ),
     Module(
-        9, "spatial", "core.spatial", (1, 2, 3, 4, 5), 90, 6, "windows on images: convolution, pooling, batch norm",
+        9, "spatial", "core.spatial", (1, 2, 3, 4, 5, 6, 7, 8), 90, 6,
+        "windows on images: convolution, pooling, batch norm",
         {"nn": ("AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm2d", "Conv2D", "Conv2d", "Flatten", "MaxPool2D",
                 "MaxPool2d"),
          "nn.functional": ("adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "conv2d", "max_pool2d")},

@@ -2,30 +2,36 @@
 """Module 09: Spatial.
 
 A linear layer that reads a 1000 x 1000 photograph needs a million weights *per output*, and learns nothing about the pixel next door. Today you
-build the layer that looks through a small window instead and slides it everywhere, first as the formula says it, then as a machine likes it: several hundred times faster.
+build the layer that looks through a small window instead and slides it everywhere: first as the formula says it, then as one matrix product.
 """
 
 __all__ = [
     "output_size",
-    "pair",
     "Window",
     "strided",
     "reach",
+    "pair",
+    "checked",
     "windows",
-    "BLOCK",
-    "Columns",
+    "im2col",
+    "by_group",
     "conv2d_forward",
     "kernels_gradient",
     "columns_gradient",
     "col2im",
+    "conv2d_backward",
+    "BLOCK",
     "Convolution2d",
-    "gradients_from_x",
-    "gradients_from_g",
-    "mirrored",
+    "fits_a_block",
     "check_images",
     "conv2d",
     "Conv2d",
     "Conv2D",
+    "Columns",
+    "forward_in_blocks",
+    "backward_in_blocks",
+    "gradients_from_g",
+    "mirrored",
     "max_pool_forward",
     "max_pool_backward",
     "avg_pool_forward",
@@ -67,7 +73,9 @@ from tinytorch.core.tensor import ShapeError, Tensor, generator
 
 
 # From cell 'output-size'.
-def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+def output_size(
+    size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> int:
     """Return in how many places a window fits along one axis.
 
     Args:
@@ -76,10 +84,11 @@ def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilat
         stride, padding, dilation: see above; padding counts for each end.
 
     Raises:
-        ShapeError: the window does not fit even once; the message names its reach and the padded size.
+        ShapeError: the window does not fit even once; names its reach and the padded size.
 
     TODO: count the places.
-    APPROACH: 1. the reach of the dilated kernel  2. the padded size  3. refuse a reach that is too large  4. the first place, plus the moves that are left
+    APPROACH: 1. the reach of the dilated kernel  2. the padded size
+        3. refuse a reach that is too large  4. the first place, plus the moves that are left
     EXAMPLE:
         >>> output_size(32, kernel=5, stride=2, padding=2)
         16
@@ -89,23 +98,14 @@ def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilat
     reach = dilation * (kernel - 1) + 1
     padded = size + 2 * padding
     if reach > padded:
-        raise ShapeError(f"a window that reaches over {reach} pixels does not fit on {padded} (with padding): shrink the kernel or pad more.")
+        raise ShapeError(
+            f"a window that reaches over {reach} pixels does not fit on {padded} (with padding): "
+            "shrink the kernel or pad more."
+        )
     return (padded - reach) // stride + 1
 
 
 # From cell 'window-class'.
-def pair(value: Any) -> tuple[int, int]:
-    """Turn 3 into (3, 3) and leave (3, 5) alone.
-
-    Raises:
-        ValueError: neither a whole number nor two of them.
-    """
-    sizes = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(sizes) != 2 or not all(isinstance(size, int | np.integer) for size in sizes):
-        raise ValueError(f"{value!r} must be a whole number or a pair of them, (down, right).")
-    return sizes
-
-
 @dataclass(frozen=True)
 class Window:
     """How a window walks over an image; each field is a pair (down, right)."""
@@ -117,29 +117,21 @@ class Window:
 
     @classmethod
     def of(cls, kernel: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> "Window":
-        """Make one from whole numbers or pairs.
-
-        Raises:
-            ValueError: a size is too small.
+        """Make one from whole numbers or pairs; raises ValueError when a size is too small.
 
         Example:
             >>> Window.of(3, padding=(1, 0)).padding
             (1, 0)
         """
-        window = cls(*map(pair, (kernel, stride, padding, dilation)))
-        if min(window.kernel + window.stride + window.dilation) < 1 or min(window.padding) < 0:
-            raise ValueError(f"kernel, stride and dilation must be at least 1, padding at least 0: {window}.")
-        return window
+        return checked(cls(*map(pair, (kernel, stride, padding, dilation))))
 
     def output(self, height: int, width: int) -> tuple[int, int]:
-        """In how many places it fits, down and right.
-
-        Raises:
-            ShapeError: it does not fit.
-        """
-        return tuple(map(output_size, (height, width), self.kernel, self.stride, self.padding, self.dilation))
+        """In how many places it fits, down and right; raises ShapeError when it does not."""
+        walk = (self.kernel, self.stride, self.padding, self.dilation)
+        return tuple(map(output_size, (height, width), *walk))
 
 
+# From cell 'given-strided'.
 def strided(x: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
     """View the memory of x with another shape and other strides (in bytes), and refuse to leave it.
 
@@ -153,14 +145,36 @@ def strided(x: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...]) -> 
     """
     (low, high), (first, last) = reach(shape, strides), reach(x.shape, x.strides)
     if prod(shape) and not (first <= low and high <= last):
-        raise ShapeError(f"a view of shape {tuple(shape)} with strides {tuple(strides)} leaves the memory of an array of shape {x.shape}: too many windows, or strides too large.")
+        raise ShapeError(f"a view of shape {tuple(shape)} with strides {tuple(strides)} leaves "
+                         f"the memory of an array of shape {x.shape}: too many windows, or "
+                         "strides too large.")
     return as_strided(x, shape, strides)
 
 
 def reach(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, int]:
-    """The lowest and the highest byte at which an element begins, counted from the first element."""
+    """The lowest and the highest byte where an element begins, counted from the first element."""
     ends = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
     return sum(end for end in ends if end < 0), sum(end for end in ends if end > 0)
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """Turn 3 into (3, 3) and leave (3, 5) alone.
+
+    Raises:
+        ValueError: neither a whole number nor two of them.
+    """
+    sizes = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(sizes) != 2 or not all(isinstance(size, int | np.integer) for size in sizes):
+        raise ValueError(f"{value!r} must be a whole number or a pair of them, (down, right).")
+    return sizes
+
+
+def checked(window: Window) -> Window:
+    """Return the window; raise ValueError when one of its sizes is too small."""
+    if min(window.kernel + window.stride + window.dilation) < 1 or min(window.padding) < 0:
+        raise ValueError("kernel, stride and dilation must be at least 1, padding at least 0: "
+                         f"{window}.")
+    return window
 
 
 # From cell 'windows'.
@@ -173,7 +187,8 @@ def windows(x: np.ndarray, window: Window, grid: tuple[int, int]) -> np.ndarray:
         grid: how many windows, down and right.
 
     Returns:
-        A view of shape (C, kh, kw, N, *grid): [c, i, j, n, h, w] is the pixel that window (h, w) sees at its place (i, j).
+        A view of shape (C, kh, kw, N, *grid): [c, i, j, n, h, w] is the pixel that window (h, w)
+        sees at its place (i, j).
 
     TODO: the table above, as a call of strided.
     APPROACH: 1. the four strides of x  2. the shape  3. strided(x, shape, strides)
@@ -192,121 +207,117 @@ def windows(x: np.ndarray, window: Window, grid: tuple[int, int]) -> np.ndarray:
     return strided(x, shape, strides)
 
 
-# From cell 'columns-class'.
-BLOCK = 1 << 20  # numbers in one block of columns: 4 MiB, which the caches of a core hold together
-
-
-class Columns:
-    """A workspace in which blocks of images become the columns of a matrix, and back.
-
-    L below is the number of columns of a block: its images, times the windows on each, those over the edge included.
+# From cell 'im2col'.
+def im2col(x: np.ndarray, window: Window) -> np.ndarray:
+    """Make the columns of all images.
 
     Args:
-        shape: of all the images, (C, N, H, W).
+        x: images, shape (C, N, H, W), not padded yet.
         window: how the window walks.
-        groups: how many groups of channels there are.
-        block: how many numbers a block of columns may hold; one image is the least.
+
+    Returns:
+        float32 array of shape (C * kh * kw, N * Ho * Wo).
+
+    TODO: pad, view the windows, make two axes of six.
+    APPROACH: 1. zeros around axes 2 and 3, window.padding is (top and bottom, left and right)
+        2. window.output(height, width) is the grid, without the padding  3. windows  4. reshape
+    EXAMPLE:
+        >>> im2col(np.arange(6.0).reshape(1, 1, 2, 3), Window.of(2))
+        array([[0., 1.],
+               [1., 2.],
+               [3., 4.],
+               [4., 5.]], dtype=float32)
+
+    HINT: the first three axes of the view are the rows; math's `prod` multiplies a shape.
     """
+    C, N, H, W = x.shape
+    top, left = window.padding
+    padded = np.zeros((C, N, H + 2 * top, W + 2 * left), np.float32)
+    padded[:, :, top : top + H, left : left + W] = x
+    view = windows(padded, window, window.output(H, W))  # (C, kh, kw, N, Ho, Wo)
+    return view.reshape(prod(view.shape[:3]), prod(view.shape[3:]))  # (Ckk, L)
 
-    def __init__(self, shape: tuple[int, ...], window: Window, groups: int, block: int = BLOCK) -> None:
-        C, N, H, W = shape
-        (top, left), Wp = window.padding, W + 2 * window.padding[1]
-        self.window, self.groups = window, groups
-        self.Ho, self.Wo = window.output(H, W)
-        whole_rows = window.stride == (1, 1) and 2 * self.Wo >= Wp  # else too much would be dropped
-        self.grid = (self.Ho, Wp if whole_rows else self.Wo)
-        per_image = C * prod(window.kernel) * prod(self.grid)
-        step = max(1, min(N, block // max(1, per_image)))  # images in a block
-        self.blocks = [slice(start, min(start + step, N)) for start in range(0, N, step)]
-        self.padded = np.zeros((C, step, H + 2 * top + 1, Wp), np.float32)  # one more row to run over into
-        self.place = (..., slice(top, top + H), slice(left, left + W))  # of the image in its padding
-        self.buffer = np.empty(step * per_image, np.float32)
 
-    def im2col(self, images: np.ndarray) -> np.ndarray:
-        """Make the columns of a block: (C, n, H, W) -> (groups, C/groups * kh * kw, L), in a buffer that the next call overwrites."""
-        n = images.shape[1]
-        padded = self.padded[:, :n]
-        padded[self.place] = images
-        view = windows(padded, self.window, self.grid)  # (C, kh, kw, n, *grid)
-        cols = self.buffer[: view.size].reshape(view.shape)
-        np.copyto(cols, view)
-        return cols.reshape(self.groups, -1, n * prod(self.grid))
+# From cell 'by-group'.
+def by_group(a: np.ndarray, groups: int) -> np.ndarray:
+    """Cut the first axis into groups, join the others: (rows, ...) -> (groups, rows/groups, M).
 
-    def fold(self, dcols: np.ndarray) -> np.ndarray:
-        """Bring gradients of a block's columns back to its images: (groups, C/groups * kh * kw, L) -> (C, n, H, W)."""
-        shape = (len(self.padded), *self.window.kernel, -1, *self.grid)
-        dcols = dcols.reshape(shape)
-        n = dcols.shape[3]
-        dx = col2im(dcols, self.window, self.padded[:, :n].shape)  # (C, n, Hp, Wp)
-        return dx[self.place]
-
-    def crop(self, product: np.ndarray) -> np.ndarray:
-        """Read a product as images, without the windows over the edge: (groups, O/groups, L) -> (O, n, Ho, Wo)."""
-        out = product.shape[0] * product.shape[1]
-        return product.reshape(out, -1, *self.grid)[..., : self.Wo]
-
-    def spread(self, g: np.ndarray) -> np.ndarray:
-        """The reverse of crop, with zeros over the edge: (O, n, Ho, Wo) -> (groups, O/groups, L)."""
-        wide = np.zeros((*g.shape[:2], *self.grid), np.float32)
-        wide[..., : self.Wo] = g
-        return wide.reshape(self.groups, g.shape[0] // self.groups, -1)
+    Example:
+        >>> by_group(np.zeros((6, 3, 2, 2)), 2).shape
+        (2, 3, 12)
+    """
+    return a.reshape(groups, len(a) // groups, prod(a.shape[1:]))
 
 
 # From cell 'conv2d-forward'.
-def conv2d_forward(x: np.ndarray, kernels: np.ndarray, bias: Any, columns: Columns) -> np.ndarray:
-    """Convolve all images, block by block.
+def conv2d_forward(
+    x: np.ndarray, weight: np.ndarray, bias: Any, window: Window, groups: int = 1
+) -> np.ndarray:
+    """Convolve all images, as one product of the kernels and the columns.
 
     Args:
         x: images, shape (C, N, H, W).
-        kernels: shape (groups, O/groups, C/groups * kh * kw).
+        weight: kernels, shape (O, C/groups, kh, kw).
         bias: shape (O, 1, 1, 1), or the number 0.
-        columns: the workspace; `columns.blocks` are slices of N.
+        window: how the window walks.
+        groups: how many groups of channels there are.
 
     Returns:
         float32 array of shape (O, N, Ho, Wo).
 
-    TODO: for each block of images, one product.
-    APPROACH: 1. np.empty for the result  2. for each block: im2col of x[:, block]  3. kernels @ cols  4. crop, add the bias, store in y[:, block]
+    TODO: columns, product, shape, bias.
+    APPROACH: 1. im2col, by group  2. the weight by group @ columns
+        3. read it as (O, N, Ho, Wo), in float32  4. add the bias
     EXAMPLE:
-        >>> columns = Columns((1, 1, 3, 3), Window.of(2), groups=1)
-        >>> conv2d_forward(np.ones((1, 1, 3, 3), np.float32), np.ones((1, 1, 4), np.float32), 0, columns)[0, 0]
+        >>> x, weight = np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))
+        >>> conv2d_forward(x, weight, 0, Window.of(2))[0, 0]
         array([[4., 4.],
                [4., 4.]], dtype=float32)
 
-    HINT: O is kernels.shape[0] * kernels.shape[1]. `np.add(a, b, out=y[:, block])` adds and stores in one pass.
+    HINT: window.output(height, width) is (Ho, Wo); N is x.shape[1].
     """
-    groups, per_group, _ = kernels.shape
-    y = np.empty((groups * per_group, x.shape[1], columns.Ho, columns.Wo), np.float32)
-    for block in columns.blocks:
-        cols = columns.im2col(x[:, block])  # (groups, Ckk, L)
-        product = kernels @ cols  # (groups, O/groups, Ckk) @ (groups, Ckk, L) -> (groups, O/groups, L)
-        np.add(columns.crop(product), bias, out=y[:, block])  # (O, n, Ho, Wo)
+    cols = by_group(im2col(x, window), groups)  # (groups, Ckk, L)
+    product = by_group(weight, groups) @ cols  # (groups, O/groups, L)
+    y = product.reshape(len(weight), x.shape[1], *window.output(*x.shape[2:]))  # (O, N, Ho, Wo)
+    y = y.astype(np.float32, copy=False)
+    y += bias
     return y
 
 
 # From cell 'product-gradients'.
 def kernels_gradient(g: np.ndarray, cols: np.ndarray) -> np.ndarray:
-    """Gradient of kernels @ cols for the kernels: (groups, O/groups, L) and (groups, Ckk, L) -> (groups, O/groups, Ckk)."""
-    return (cols @ g.swapaxes(1, 2)).swapaxes(1, 2)  # (groups, Ckk, L) @ (groups, L, O/groups), transposed
+    """Gradient of kernels @ cols for the kernels, group by group.
+
+    Args: g, shape (groups, O/groups, L); cols, shape (groups, Ckk, L).
+    Returns: shape (groups, O/groups, Ckk).
+    """
+    # (groups, Ckk, L) @ (groups, L, O/groups), transposed
+    return (cols @ g.swapaxes(1, 2)).swapaxes(1, 2)
 
 
-def columns_gradient(g: np.ndarray, kernels: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Gradient of kernels @ cols for cols: (groups, O/groups, L) and (groups, O/groups, Ckk) -> (groups, Ckk, L).
+def columns_gradient(
+    g: np.ndarray, kernels: np.ndarray, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Gradient of kernels @ cols for cols, group by group.
 
     Args:
-        g: gradient of the product.
-        kernels: the kernels.
+        g: gradient of the product, shape (groups, O/groups, L).
+        kernels: shape (groups, O/groups, Ckk).
         out: an array for the result, or None for a new one.
 
-    TODO: both gradients, one product each, group by group.
+    Returns:
+        Array of shape (groups, Ckk, L).
+
+    TODO: both gradients, one product each.
     APPROACH: 1. read off the shapes what must be transposed  2. here: np.matmul(..., out=out)
     EXAMPLE:
         >>> kernels_gradient(np.ones((1, 2, 5)), np.ones((1, 9, 5))).shape
         (1, 2, 9)
 
-    HINT: `swapaxes(1, 2)` transposes each group. `cols @ g.T`, transposed, equals `g @ cols.T`, and is up to a third faster here.
+    HINT: `swapaxes(1, 2)` transposes each group; `.T` would turn the groups around as well.
     """
-    return np.matmul(kernels.swapaxes(1, 2), g, out=out)  # (groups, Ckk, O/groups) @ (groups, O/groups, L)
+    # (groups, Ckk, O/groups) @ (groups, O/groups, L) -> (groups, Ckk, L)
+    return np.matmul(kernels.swapaxes(1, 2), g, out=out)
 
 
 # From cell 'col2im'.
@@ -322,12 +333,14 @@ def col2im(dcols: np.ndarray, window: Window, shape: tuple[int, ...]) -> np.ndar
         float32 array of shape `shape`.
 
     TODO: scatter the gradients back, one place (i, j) of the window at a time.
-    APPROACH: 1. np.zeros(shape, np.float32)  2. view it through windows()  3. for each (i, j): add dcols[:, i, j] to view[:, i, j]
+    APPROACH: 1. np.zeros(shape, np.float32)  2. view it through windows()
+        3. for each (i, j): add dcols[:, i, j] to view[:, i, j]
     EXAMPLE:
         >>> col2im(np.ones((1, 1, 2, 1, 1, 3)), Window.of((1, 2)), (1, 1, 1, 4))
         array([[[[1., 2., 2., 1.]]]], dtype=float32)
 
-    HINT: `part = view[:, i, j]; part += ...` writes through the view. Adding the whole view at once would lose what overlaps.
+    HINT: `part = view[:, i, j]; part += ...` writes through the view. Adding the whole view at
+        once would lose what overlaps.
     """
     dx = np.zeros(shape, np.float32)
     view = windows(dx, window, dcols.shape[-2:])  # (C, kh, kw, n, *grid)
@@ -337,82 +350,94 @@ def col2im(dcols: np.ndarray, window: Window, shape: tuple[int, ...]) -> np.ndar
     return dx
 
 
-# From cell 'convolution-layer'.
+# From cell 'conv2d-backward'.
+def conv2d_backward(
+    x: np.ndarray, weight: np.ndarray, g: np.ndarray, window: Window, groups: int = 1,
+    needs_x: bool = True,
+) -> tuple[np.ndarray | None, np.ndarray]:  # fmt: skip
+    """Return the gradients of conv2d_forward for its images and its kernels.
+
+    Args:
+        x, weight, window, groups: as in conv2d_forward.
+        g: gradient of its result, shape (O, N, Ho, Wo).
+        needs_x: whether anybody asks for the gradient of x.
+
+    Returns:
+        dx of x's shape, or None where it is not needed, and dweight of weight's shape.
+
+    TODO: the two rules, and the shapes around them.
+    APPROACH: 1. dweight: kernels_gradient of g and the columns, all by group
+        2. columns_gradient, read as (C, kh, kw, N, Ho, Wo)  3. col2im to the padded shape
+        4. cut the padding off
+    EXAMPLE:
+        >>> x, weight, g = np.ones((1, 1, 1, 4)), np.ones((1, 1, 1, 2)), np.ones((1, 1, 1, 3))
+        >>> dx, dweight = conv2d_backward(x, weight, g, Window.of((1, 2)))
+        >>> dx[0, 0, 0].tolist(), dweight.tolist()
+        ([1.0, 2.0, 2.0, 1.0], [[[[3.0, 3.0]]]])
+
+    HINT: pixels top : top + H of the padded image are the image.
+    """
+    (C, N, H, W), (top, left) = x.shape, window.padding
+    wide = by_group(g, groups)  # (groups, O/groups, L)
+    cols = by_group(im2col(x, window), groups)  # (groups, Ckk, L)
+    dweight = kernels_gradient(wide, cols).reshape(weight.shape)
+    if not needs_x:
+        return None, dweight
+    dcols = columns_gradient(wide, by_group(weight, groups))  # (groups, Ckk, L)
+    dcols = dcols.reshape(C, *window.kernel, N, *g.shape[2:])  # (C, kh, kw, N, Ho, Wo)
+    dx = col2im(dcols, window, (C, N, H + 2 * top, W + 2 * left))
+    return dx[:, :, top : top + H, left : left + W], dweight
+
+
+# From cell 'convolution-function'.
+BLOCK = 1 << 20  # numbers in one block of columns: 4 MiB, which the caches of a core hold together
+
+
 class Convolution2d(Function):
-    """Convolution of (N, C, H, W) with (O, C/groups, kh, kw); the result lies in memory as (O, N, Ho, Wo)."""
+    """Convolution of (N, C, H, W) with (O, C/groups, kh, kw), in memory (O, N, Ho, Wo)."""
 
     @staticmethod
-    def forward(ctx: Context, x: np.ndarray, weight: np.ndarray, bias: Any, window: Window, groups: int) -> np.ndarray:
+    def forward(
+        ctx: Context, x: np.ndarray, weight: np.ndarray, bias: Any, window: Window, groups: int
+    ) -> np.ndarray:
         x = x.swapaxes(0, 1)  # (C, N, H, W)
-        kernels = weight.reshape(groups, len(weight) // groups, -1)  # (groups, O/groups, Ckk)
         shift = 0 if bias is None else bias.reshape(-1, 1, 1, 1)
         ctx.x, ctx.weight, ctx.window, ctx.groups = x, weight, window, groups
-        return conv2d_forward(x, kernels, shift, Columns(x.shape, window, groups)).swapaxes(0, 1)
+        way = conv2d_forward if fits_a_block(x.shape, window) else forward_in_blocks
+        return way(x, weight, shift, window, groups).swapaxes(0, 1)
 
     @staticmethod
     def backward(ctx: Context, g: np.ndarray) -> tuple:
-        """dK = G X^T and dX = col2im(K^T G), or both from the columns of g; the bias gets the sum over images and pixels."""
+        """dK = G X^T and dX = col2im(K^T G); the bias gets the sum over images and pixels."""
         needs_x, needs_weight, needs_bias, *_ = ctx.needs_input_grad
-        g = g.swapaxes(0, 1)  # (O, N, Ho, Wo)
-        mirror = mirrored(ctx.window) if needs_x and len(g) <= len(ctx.x) else None
-        if mirror:
-            dx, dweight = gradients_from_g(ctx.x, g, ctx.weight, mirror, ctx.groups)
-        else:
-            dx, dweight = gradients_from_x(ctx.x, g, ctx.weight, ctx.window, ctx.groups, needs_x, needs_weight)
+        g, dx, dweight = g.swapaxes(0, 1), None, None  # (O, N, Ho, Wo)
+        if needs_x or needs_weight:
+            way = conv2d_backward if fits_a_block(ctx.x.shape, ctx.window) else backward_in_blocks
+            dx, dweight = way(ctx.x, ctx.weight, g, ctx.window, ctx.groups, needs_x)
         dbias = g.reshape(len(g), -1).sum(axis=1) if needs_bias else None
-        return None if dx is None else dx.swapaxes(0, 1), dweight, dbias, None, None
+        dx = dx.swapaxes(0, 1) if needs_x else None
+        return dx, dweight if needs_weight else None, dbias, None, None
 
 
-def gradients_from_x(x: np.ndarray, g: np.ndarray, weight: np.ndarray, window: Window, groups: int, needs_x: bool, needs_weight: bool) -> tuple:
-    """Gradients for x (C, N, H, W) and weight (O, C/groups, kh, kw), from the columns of x; None for what is not needed."""
-    kernels = weight.reshape(groups, len(weight) // groups, -1)  # (groups, O/groups, Ckk)
-    columns = Columns(x.shape, window, groups)
-    dx = np.empty(x.shape, np.float32) if needs_x else None
-    dkernels = np.zeros(kernels.shape, np.float32)
-    for block in columns.blocks:
-        wide = columns.spread(g[:, block])  # (groups, O/groups, L)
-        cols = columns.im2col(x[:, block])  # (groups, Ckk, L)
-        if needs_weight:
-            dkernels += kernels_gradient(wide, cols)
-        if needs_x:
-            dx[:, block] = columns.fold(columns_gradient(wide, kernels, out=cols))
-    return dx, dkernels.reshape(weight.shape)
+def fits_a_block(shape: tuple[int, ...], window: Window) -> bool:
+    """Whether the columns of all images (C, N, H, W) together have at most BLOCK numbers."""
+    C, N, H, W = shape
+    return C * N * prod(window.kernel) * prod(window.output(H, W)) <= BLOCK
 
 
-def gradients_from_g(x: np.ndarray, g: np.ndarray, weight: np.ndarray, mirror: Window, groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same for stride 1, from the columns of g (O, N, Ho, Wo): dX is a convolution of g, in which x plays the part of the gradient."""
-    out, per_group, kh, kw = weight.shape
-    turned = weight[:, :, ::-1, ::-1].reshape(groups, out // groups, per_group, kh, kw).swapaxes(1, 2)  # (groups, C/groups, O/groups, kh, kw)
-    kernels = turned.reshape(groups, per_group, -1)
-    columns = Columns(g.shape, mirror, groups)
-    dx, dkernels = np.empty(x.shape, np.float32), np.zeros(kernels.shape, np.float32)
-    for block in columns.blocks:
-        cols = columns.im2col(g[:, block])  # (groups, Okk, L)
-        dx[:, block] = columns.crop(kernels @ cols)
-        dkernels += kernels_gradient(columns.spread(x[:, block]), cols)
-    return dx, dkernels.reshape(turned.shape).swapaxes(1, 2).reshape(weight.shape)[:, :, ::-1, ::-1]
-
-
-def mirrored(window: Window) -> Window | None:
-    """The window with which g is convolved to give the gradient for x; None if there is none.
-
-    Example:
-        >>> mirrored(Window.of(5, padding=1)).padding
-        (3, 3)
-    """
-    padding = tuple(d * (k - 1) - p for d, k, p in zip(window.dilation, window.kernel, window.padding, strict=True))
-    return Window(window.kernel, (1, 1), padding, window.dilation) if window.stride == (1, 1) and min(padding) >= 0 else None
-
-
+# From cell 'given-conv2d'.
 def check_images(name: str, shape: tuple[int, ...], channels: int | None = None) -> None:
     """Raise ShapeError unless `shape` is (N, C, H, W), with C = `channels` if that is given."""
     if len(shape) != 4:
-        raise ShapeError(f"{name}: shape {shape} is not (N, C, H, W): a single image needs unsqueeze(0), a grey one a channel axis.")
+        raise ShapeError(f"{name}: shape {shape} is not (N, C, H, W): a single image needs "
+                         "unsqueeze(0), a grey one a channel axis.")
     if channels is not None and shape[1] != channels:
-        raise ShapeError(f"{name}: images of shape {shape} have {shape[1]} channels, expected {channels}.")
+        raise ShapeError(f"{name}: images of shape {shape} have {shape[1]} channels, expected "
+                         f"{channels}.")
 
 
-def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Tensor:
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
+           padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Tensor:
     """Slide kernels over images: see the formula at the top of module 09.
 
     Args:
@@ -440,14 +465,17 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 
         raise ShapeError(f"conv2d: {groups} groups do not divide {out} kernels.")
     check_images("conv2d", x.shape, per_group * groups)
     if bias is not None and bias.shape != (out,):
-        raise ShapeError(f"conv2d: bias of shape {bias.shape} for {out} kernels: expected ({out},).")
+        raise ShapeError(f"conv2d: bias of shape {bias.shape} for {out} kernels: expected "
+                         f"({out},).")
     window = Window.of(kernel, stride, padding, dilation)
     window.output(*x.shape[2:])  # raises when the window does not fit
     return Convolution2d.apply(x, weight, bias, window, groups)
 
 
 class Conv2d(Module):
-    """Learned kernels that slide over images; weight and bias start uniform in +-1/sqrt(C/groups * kh * kw), as in PyTorch.
+    """Learned kernels that slide over images.
+
+    Weight and bias start uniform in +-1/sqrt(C/groups * kh * kw), as in PyTorch.
 
     Args:
         in_channels, out_channels: C and O.
@@ -464,49 +492,186 @@ class Conv2d(Module):
         ((8, 3, 3, 3), (2, 8, 32, 32))
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True) -> None:
-        if min(in_channels, out_channels, groups) < 1 or in_channels % groups or out_channels % groups:
-            raise ValueError(f"Conv2d: {groups} groups must divide {in_channels} input and {out_channels} output channels, all at least 1.")
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+                 padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True) -> None:
+        sizes = in_channels, out_channels
+        if min(*sizes, groups) < 1 or any(size % groups for size in sizes):
+            raise ValueError(f"Conv2d: {groups} groups must divide {in_channels} input and "
+                             f"{out_channels} output channels, all at least 1.")
         window = Window.of(kernel_size, stride, padding, dilation)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride, self.padding, self.dilation = window.kernel, window.stride, window.padding, window.dilation
+        self.kernel_size, self.stride = window.kernel, window.stride
+        self.padding, self.dilation = window.padding, window.dilation
         shape = (out_channels, in_channels // groups, *window.kernel)
         bound = 1 / sqrt(prod(shape[1:]))
         self.weight = Parameter(generator().uniform(-bound, bound, size=shape))
-        self.bias = Parameter(generator().uniform(-bound, bound, size=out_channels)) if bias else None
+        start = generator().uniform(-bound, bound, size=out_channels) if bias else None
+        self.bias = Parameter(start) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, O, Ho, Wo)."""
-        return conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        walk = (self.stride, self.padding, self.dilation, self.groups)
+        return conv2d(x, self.weight, self.bias, *walk)
 
     def extra_repr(self) -> str:
-        return f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        channels = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
+        return f"{channels}, stride={self.stride}, padding={self.padding}"
 
 
 Conv2D = Conv2d  # what Keras calls it
 
 
+# From cell 'given-blocks'.
+class Columns:
+    """A workspace in which blocks of images become the columns of a matrix, and back.
+
+    L below is the number of columns of a block: its images, times the windows on each, those over
+    the edge included.
+
+    Args:
+        shape: of all the images, (C, N, H, W).
+        window: how the window walks.
+        groups: how many groups of channels there are.
+        block: how many numbers a block may hold, BLOCK if None; one image is the least.
+    """
+
+    def __init__(self, shape: tuple[int, ...], window: Window, groups: int,
+                 block: int | None = None) -> None:
+        C, N, H, W = shape
+        (top, left), Wp = window.padding, W + 2 * window.padding[1]
+        self.window, self.groups = window, groups
+        self.Ho, self.Wo = window.output(H, W)
+        whole_rows = window.stride == (1, 1) and 2 * self.Wo >= Wp  # else too much is dropped
+        self.grid = (self.Ho, Wp if whole_rows else self.Wo)
+        per_image = C * prod(window.kernel) * prod(self.grid)
+        step = max(1, min(N, (block or BLOCK) // max(1, per_image)))  # images in a block
+        self.blocks = [slice(start, min(start + step, N)) for start in range(0, N, step)]
+        rows = H + 2 * top + 1  # one more to run over into
+        self.padded = np.zeros((C, step, rows, Wp), np.float32)
+        self.place = (..., slice(top, top + H), slice(left, left + W))  # of the image in it
+        self.buffer = np.empty(step * per_image, np.float32)
+
+    def fill(self, images: np.ndarray) -> np.ndarray:
+        """Make the columns of a block: (C, n, H, W) -> (groups, C/groups * kh * kw, L).
+
+        They lie in a buffer that the next call overwrites.
+        """
+        n = images.shape[1]
+        padded = self.padded[:, :n]
+        padded[self.place] = images
+        view = windows(padded, self.window, self.grid)  # (C, kh, kw, n, *grid)
+        cols = self.buffer[: view.size].reshape(view.shape)
+        np.copyto(cols, view)
+        return cols.reshape(self.groups, -1, n * prod(self.grid))
+
+    def fold(self, dcols: np.ndarray) -> np.ndarray:
+        """Bring gradients of a block's columns back to its images, (C, n, H, W)."""
+        shape = (len(self.padded), *self.window.kernel, -1, *self.grid)
+        dcols = dcols.reshape(shape)
+        n = dcols.shape[3]
+        dx = col2im(dcols, self.window, self.padded[:, :n].shape)  # (C, n, Hp, Wp)
+        return dx[self.place]
+
+    def crop(self, product: np.ndarray) -> np.ndarray:
+        """Drop the windows over the edge: (groups, O/groups, L) -> (O, n, Ho, Wo)."""
+        out = product.shape[0] * product.shape[1]
+        return product.reshape(out, -1, *self.grid)[..., : self.Wo]
+
+    def spread(self, g: np.ndarray) -> np.ndarray:
+        """The reverse of crop, with zeros: (O, n, Ho, Wo) -> (groups, O/groups, L)."""
+        wide = np.zeros((*g.shape[:2], *self.grid), np.float32)
+        wide[..., : self.Wo] = g
+        return by_group(wide, self.groups)
+
+
+def forward_in_blocks(x: np.ndarray, weight: np.ndarray, bias: Any, window: Window,
+                      groups: int = 1, block: int | None = None) -> np.ndarray:
+    """The same as conv2d_forward, block by block."""
+    columns, kernels = Columns(x.shape, window, groups, block), by_group(weight, groups)
+    y = np.empty((len(weight), x.shape[1], columns.Ho, columns.Wo), np.float32)
+    for part in columns.blocks:
+        product = kernels @ columns.fill(x[:, part])  # (groups, O/groups, L)
+        np.add(columns.crop(product), bias, out=y[:, part])  # (O, n, Ho, Wo)
+    return y
+
+
+def backward_in_blocks(x: np.ndarray, weight: np.ndarray, g: np.ndarray, window: Window,
+                       groups: int = 1, needs_x: bool = True,
+                       block: int | None = None) -> tuple[np.ndarray | None, np.ndarray]:
+    """The same as conv2d_backward, from the columns of g where that is less work, else of x."""
+    mirror = mirrored(window) if needs_x and len(g) <= len(x) else None
+    if mirror:
+        return gradients_from_g(x, weight, g, mirror, groups, block)
+    kernels, columns = by_group(weight, groups), Columns(x.shape, window, groups, block)
+    dx = np.empty(x.shape, np.float32) if needs_x else None
+    dkernels = np.zeros(kernels.shape, np.float32)
+    for part in columns.blocks:
+        wide = columns.spread(g[:, part])  # (groups, O/groups, L)
+        cols = columns.fill(x[:, part])  # (groups, Ckk, L)
+        dkernels += kernels_gradient(wide, cols)
+        if needs_x:
+            dx[:, part] = columns.fold(columns_gradient(wide, kernels, out=cols))
+    return dx, dkernels.reshape(weight.shape)
+
+
+def gradients_from_g(x: np.ndarray, weight: np.ndarray, g: np.ndarray, mirror: Window, groups: int,
+                     block: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """dX as a convolution of g, in which x plays the part of the gradient; for stride 1."""
+    out, per_group, kh, kw = weight.shape
+    split = weight[:, :, ::-1, ::-1].reshape(groups, out // groups, per_group, kh, kw)
+    turned = split.swapaxes(1, 2)  # (groups, C/groups, O/groups, kh, kw)
+    kernels = turned.reshape(groups, per_group, -1)
+    columns = Columns(g.shape, mirror, groups, block)
+    dx, dkernels = np.empty(x.shape, np.float32), np.zeros(kernels.shape, np.float32)
+    for part in columns.blocks:
+        cols = columns.fill(g[:, part])  # (groups, Okk, L)
+        dx[:, part] = columns.crop(kernels @ cols)
+        dkernels += kernels_gradient(columns.spread(x[:, part]), cols)
+    dturned = dkernels.reshape(turned.shape).swapaxes(1, 2).reshape(weight.shape)
+    return dx, dturned[:, :, ::-1, ::-1]
+
+
+def mirrored(window: Window) -> Window | None:
+    """The window that takes g to the gradient for x; None if there is none.
+
+    Example:
+        >>> mirrored(Window.of(5, padding=1)).padding
+        (3, 3)
+    """
+    sizes = zip(window.dilation, window.kernel, window.padding, strict=True)
+    padding = tuple(d * (k - 1) - p for d, k, p in sizes)
+    if window.stride != (1, 1) or min(padding) < 0:
+        return None
+    return Window(window.kernel, (1, 1), padding, window.dilation)
+
+
 # From cell 'max-pool-forward'.
-def max_pool_forward(view: np.ndarray, find_winner: bool = True) -> tuple[np.ndarray, np.ndarray | None]:
+def max_pool_forward(
+    view: np.ndarray, find_winner: bool = True
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the largest pixel under each window, and at which place of the window it stood.
 
     Args:
         view: shape (C, kh, kw, N, Ho, Wo), as windows() gives it.
-        find_winner: False when no gradient will be asked for; the winners are None then, which saves time.
+        find_winner: False when no gradient will be asked for; the winners are None then.
 
     Returns:
-        The maxima, float32, and the winners' places i * kw + j, uint8; both of shape (C, N, Ho, Wo).
+        The maxima, float32, and the winners' places i * kw + j, uint8; both (C, N, Ho, Wo).
 
     TODO: one pass over the places.
-    APPROACH: 1. best = a copy of place (0, 0), winner = zeros  2. for each other place, in order: copy it, and compare  3. where it is larger: winner = its number  4. best = the larger
+    APPROACH: 1. best = a float32 copy of place (0, 0), winner = zeros
+        2. for each other place, in order: where its pixel is larger, winner = its number
+        3. best = the larger
     EXAMPLE:
-        >>> best, winner = max_pool_forward(windows(np.float32([[[[1, 3], [2, 0]]]]), Window.of(2), (1, 1)))
+        >>> x = np.float32([[[[1, 3], [2, 0]]]])
+        >>> best, winner = max_pool_forward(windows(x, Window.of(2), (1, 1)))
         >>> best.item(), winner.item()
         (3.0, 1)
 
-    HINT: numbers grow along the walk, so np.maximum(winner, larger * np.uint8(number)) is the update, with no slow boolean index.
+    HINT: numbers grow along the walk, so np.maximum(winner, larger * np.uint8(number)) is the
+        update, with no slow boolean index.
     """
-    best = view[:, 0, 0].copy()  # (C, N, Ho, Wo)
+    best = view[:, 0, 0].astype(np.float32)  # (C, N, Ho, Wo), a copy
     winner = np.zeros(best.shape, np.uint8) if find_winner else None
     for number, (i, j) in enumerate(np.ndindex(view.shape[1:3])):
         if number and find_winner:
@@ -519,13 +684,15 @@ def max_pool_forward(view: np.ndarray, find_winner: bool = True) -> tuple[np.nda
 
 
 # From cell 'max-pool-backward'.
-def max_pool_backward(g: np.ndarray, first: np.ndarray, offsets: np.ndarray, winner: np.ndarray, size: int) -> np.ndarray:
+def max_pool_backward(
+    g: np.ndarray, first: np.ndarray, offsets: np.ndarray, winner: np.ndarray, size: int
+) -> np.ndarray:
     """Send each gradient to the pixel that won.
 
     Args:
         g: gradients of the maxima, any shape.
-        first: for each maximum, the position of its window's first pixel in the flat image, same shape as g.
-        offsets: for each place of a window, how far it lies behind the first pixel, shape (kh * kw,).
+        first: where each maximum's window begins in the flat image, same shape as g.
+        offsets: how far each place of a window lies behind its first pixel, shape (kh * kw,).
         winner: the place that won, uint8, same shape as g.
         size: how many pixels the flat image has.
 
@@ -535,10 +702,12 @@ def max_pool_backward(g: np.ndarray, first: np.ndarray, offsets: np.ndarray, win
     TODO: zeros, with every g added at its winner.
     APPROACH: 1. look up the offset of each winner  2. add `first`  3. np.add.at
     EXAMPLE:
-        >>> max_pool_backward(np.float32([5, 7]), np.array([0, 1]), np.array([0, 1]), np.uint8([1, 0]), 3)
+        >>> g, first, offsets = np.float32([5, 7]), np.array([0, 1]), np.array([0, 1])
+        >>> max_pool_backward(g, first, offsets, np.uint8([1, 0]), 3)
         array([ 0., 12.,  0.], dtype=float32)
 
-    HINT: `dx[positions] += g` adds only once where a position occurs twice; np.add.at(dx, positions, g) does not forget.
+    HINT: `dx[positions] += g` adds only once where a position occurs twice;
+        np.add.at(dx, positions, g) does not forget.
     """
     positions = offsets.take(winner.reshape(-1))
     positions += first.reshape(-1)
@@ -549,18 +718,22 @@ def max_pool_backward(g: np.ndarray, first: np.ndarray, offsets: np.ndarray, win
 
 # From cell 'avg-pool'.
 def avg_pool_forward(view: np.ndarray) -> np.ndarray:
-    """Mean over the kh * kw places: (C, kh, kw, N, Ho, Wo) -> (C, N, Ho, Wo)."""
-    total = view[:, 0, 0].copy()
+    """Mean over the kh * kw places: (C, kh, kw, N, Ho, Wo) -> float32 (C, N, Ho, Wo)."""
+    total = view[:, 0, 0].astype(np.float32)
     for i, j in list(np.ndindex(view.shape[1:3]))[1:]:
         total += view[:, i, j]
     return total / np.float32(view.shape[1] * view.shape[2])
 
 
 def avg_pool_backward(g: np.ndarray, kernel: tuple[int, int]) -> np.ndarray:
-    """Gradient for every pixel under every window: (C, N, Ho, Wo) -> (C, kh, kw, N, Ho, Wo), ready for col2im.
+    """Gradient for every pixel under every window, ready for col2im.
+
+    Args: g, shape (C, N, Ho, Wo); kernel, (kh, kw).
+    Returns: shape (C, kh, kw, N, Ho, Wo).
 
     TODO: both directions of the mean.
-    APPROACH: 1. forward: add up the places, divide by their number  2. backward: an equal share of g for each place, as a view
+    APPROACH: 1. forward: add up the places, divide by their number
+        2. backward: an equal share of g for each place, as a view
     EXAMPLE:
         >>> avg_pool_backward(np.float32([[[[6]]]]), (1, 2)).tolist()
         [[[[[[3.0]]], [[[3.0]]]]]]
@@ -595,7 +768,8 @@ class MaxPooling2d(Function):
     @staticmethod
     def forward(ctx: Context, x: np.ndarray, window: Window) -> np.ndarray:
         padded = pad_images(x.swapaxes(0, 1), window, -np.inf)  # (C, N, Hp, Wp)
-        best, winner = max_pool_forward(windows(padded, window, window.output(*x.shape[2:])), ctx.needs_input_grad[0])
+        view = windows(padded, window, window.output(*x.shape[2:]))
+        best, winner = max_pool_forward(view, ctx.needs_input_grad[0])
         ctx.winner, ctx.shape, ctx.window = winner, padded.shape, window
         return best.swapaxes(0, 1)  # (N, C, Ho, Wo)
 
@@ -604,8 +778,10 @@ class MaxPooling2d(Function):
         """The gradient goes to the winner."""
         (C, N, H, W), window, g = ctx.shape, ctx.window, g.swapaxes(0, 1)
         images, rows, columns = (np.arange(n) for n in (C * N, *g.shape[2:]))
-        first = images[:, None, None] * (H * W) + rows[:, None] * (window.stride[0] * W) + columns * window.stride[1]
-        down, right = (gap * np.arange(k) for gap, k in zip(window.dilation, window.kernel, strict=True))
+        first = rows[:, None] * (window.stride[0] * W) + columns * window.stride[1]
+        first = images[:, None, None] * (H * W) + first
+        walk = zip(window.dilation, window.kernel, strict=True)
+        down, right = (gap * np.arange(k) for gap, k in walk)
         offsets = (down[:, None] * W + right).reshape(-1)  # (kh * kw,)
         dx = max_pool_backward(g, first.reshape(g.shape), offsets, ctx.winner, C * N * H * W)
         return unpad(dx.reshape(ctx.shape), window).swapaxes(0, 1), None
@@ -627,20 +803,25 @@ class AveragePooling2d(Function):
         return unpad(col2im(shares, ctx.window, ctx.shape), ctx.window).swapaxes(0, 1), None
 
 
-def pool_window(name: str, shape: tuple[int, ...], kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1) -> Window:
+def pool_window(name: str, shape: tuple[int, ...], kernel_size: Any, stride: Any, padding: Any,
+                dilation: Any = 1) -> Window:
     """Make the window of a pooling, and check that it fits on images of shape `shape`."""
     check_images(name, shape)
     window = Window.of(kernel_size, kernel_size if stride is None else stride, padding, dilation)
     if any(2 * p > k for p, k in zip(window.padding, window.kernel, strict=True)):
-        raise ValueError(f"{name}: padding {window.padding} is more than half of kernel {window.kernel}: some windows would see no pixel.")
+        raise ValueError(f"{name}: padding {window.padding} is more than half of kernel "
+                         f"{window.kernel}: some windows would see no pixel.")
     if prod(window.kernel) > 256:
         raise ValueError(f"{name}: kernel {window.kernel} has more than 256 places.")
     window.output(*shape[2:])
     return window
 
 
-def max_pool2d(x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1) -> Tensor:
-    """Largest pixel under each window: (N, C, H, W) -> (N, C, Ho, Wo); the stride is the kernel's size unless given.
+def max_pool2d(x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+               dilation: Any = 1) -> Tensor:
+    """Largest pixel under each window: (N, C, H, W) -> (N, C, Ho, Wo).
+
+    The stride is the kernel's size unless given.
 
     Raises:
         ShapeError: x is not (N, C, H, W), or the window does not fit.
@@ -650,7 +831,8 @@ def max_pool2d(x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0
         >>> max_pool2d(Tensor([[[[1, 3], [2, 0]]]]), 2).item()
         3.0
     """
-    return MaxPooling2d.apply(x, pool_window("max_pool2d", x.shape, kernel_size, stride, padding, dilation))
+    window = pool_window("max_pool2d", x.shape, kernel_size, stride, padding, dilation)
+    return MaxPooling2d.apply(x, window)
 
 
 def avg_pool2d(x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Tensor:
@@ -663,14 +845,15 @@ def avg_pool2d(x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0
         >>> avg_pool2d(Tensor([[[[1, 3], [2, 0]]]]), 2).item()
         1.5
     """
-    return AveragePooling2d.apply(x, pool_window("avg_pool2d", x.shape, kernel_size, stride, padding))
+    window = pool_window("avg_pool2d", x.shape, kernel_size, stride, padding)
+    return AveragePooling2d.apply(x, window)
 
 
 def adaptive_avg_pool2d(x: Tensor, output_size: Any) -> Tensor:
-    """Mean over a grid of `output_size` rectangles that cover the image, whatever its size: (N, C, H, W) -> (N, C, *output_size).
+    """Mean over a grid of rectangles that cover the image: (N, C, H, W) -> (N, C, *output_size).
 
-    Rectangle i covers rows floor(i H / h) to ceil((i + 1) H / h), as in PyTorch. A mean over a rectangle is a mean over rows of means over
-    columns, so two matrix products do it.
+    Rectangle i covers rows floor(i H / h) to ceil((i + 1) H / h), as in PyTorch. A mean over a
+    rectangle is a mean over rows of means over columns, so two matrix products do it.
 
     Raises:
         ShapeError: x is not (N, C, H, W), or has no pixels.
@@ -682,7 +865,8 @@ def adaptive_avg_pool2d(x: Tensor, output_size: Any) -> Tensor:
     check_images("adaptive_avg_pool2d", x.shape)
     if not prod(x.shape[2:]):
         raise ShapeError(f"adaptive_avg_pool2d: images of shape {x.shape} have no pixels.")
-    down, right = (Tensor(averages(n, places)) for n, places in zip(x.shape[2:], pair(output_size), strict=True))
+    sizes = zip(x.shape[2:], pair(output_size), strict=True)
+    down, right = (Tensor(averages(n, places)) for n, places in sizes)
     return down @ (x @ right.T)  # (h, H) @ ((N, C, H, W) @ (W, w)) -> (N, C, h, w)
 
 
@@ -709,8 +893,10 @@ class MaxPool2d(Module):
         (1, 3, 4, 4)
     """
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1) -> None:
-        self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0,
+                 dilation: Any = 1) -> None:
+        self.kernel_size, self.stride = kernel_size, stride
+        self.padding, self.dilation = padding, dilation
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, Ho, Wo)."""
@@ -751,7 +937,7 @@ class AdaptiveAvgPool2d(Module):
 class Flatten(Module):
     """Join the axes from `start_dim` to `end_dim` into one; the batch axis stays by default.
 
-    This is where the order (C, N, H, W) in memory is paid for: one copy, of the smallest image of the network.
+    This is where the order (C, N, H, W) in memory is paid for: one copy, of the smallest image.
 
     Example:
         >>> Flatten()(Tensor(np.zeros((2, 3, 4, 4)))).shape
@@ -778,7 +964,10 @@ def batch_statistics(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.einsum("cm,cm->c", centred, centred) / np.float32(rows.shape[1])
 
 
-def normalise(rows: np.ndarray, mean: np.ndarray, var: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) -> np.ndarray:
+def normalise(
+    rows: np.ndarray, mean: np.ndarray, var: np.ndarray, weight: np.ndarray, bias: np.ndarray,
+    eps: float,
+) -> np.ndarray:  # fmt: skip
     """Normalise each channel with the statistics given, then scale and shift it.
 
     Args:
@@ -790,47 +979,56 @@ def normalise(rows: np.ndarray, mean: np.ndarray, var: np.ndarray, weight: np.nd
         float32 array of shape (C, M).
 
     TODO: the statistics of each channel, and the formula.
-    APPROACH: 1. sums run along axis 1  2. subtract the mean before you square (module 01 knows why)  3. weight / sqrt(var + eps), one number per channel  4. y
+    APPROACH: 1. sums run along axis 1
+        2. subtract the mean before you square (module 01 knows why)
+        3. weight / sqrt(var + eps), one number per channel  4. y, in float32
     EXAMPLE:
         >>> one, zero = np.float32([1]), np.float32([0])
         >>> normalise(np.float32([[1, 3]]), np.float32([2]), one, one, zero, eps=0)
         array([[-1.,  1.]], dtype=float32)
 
-    HINT: `mean[:, None]` is a column (C, 1) that broadcasts along the rows. `y *= ...` saves a temporary.
+    HINT: `mean[:, None]` is a column (C, 1) that broadcasts along the rows.
     """
-    y = rows - mean[:, None]
+    y = (rows - mean[:, None]).astype(np.float32, copy=False)
     y *= (weight / np.sqrt(var + np.float32(eps)))[:, None]
     y += bias[:, None]
     return y
 
 
 # From cell 'running-statistics'.
-def update_running(running_mean: np.ndarray, running_var: np.ndarray, mean: np.ndarray, var: np.ndarray, count: int, momentum: float) -> tuple[np.ndarray, np.ndarray]:
+def update_running(
+    running_mean: np.ndarray, running_var: np.ndarray, mean: np.ndarray, var: np.ndarray,
+    count: int, momentum: float,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Return the running statistics, moved towards those of a batch.
 
     Args:
-        running_mean, running_var: so far, shape (C,).
-        mean, var: of the batch, shape (C,); var is the population variance.
+        running_mean, running_var: so far, float32 of shape (C,).
+        mean, var: of the batch, float32 of shape (C,); var is the population variance.
         count: M, how many numbers of each channel the batch had; at least 2.
         momentum: share of the new value.
 
     Returns:
-        The new running mean and variance, two arrays of shape (C,).
+        The new running mean and variance, two float32 arrays of shape (C,).
 
     TODO: the formula, for both.
     APPROACH: 1. the unbiased variance  2. mix old and new
     EXAMPLE:
-        >>> update_running(np.zeros(1), np.ones(1), np.array([10.0]), np.array([4.0]), count=2, momentum=0.1)
-        (array([1.]), array([1.7]))
+        >>> zero, one, ten, four = (np.float32([v]) for v in (0, 1, 10, 4))
+        >>> update_running(zero, one, ten, four, count=2, momentum=0.1)
+        (array([1.], dtype=float32), array([1.7], dtype=float32))
 
     HINT: 0.9 * 1 + 0.1 * (4 * 2 / 1) = 1.7
     """
     unbiased = var * (count / (count - 1))
-    return (1 - momentum) * running_mean + momentum * mean, (1 - momentum) * running_var + momentum * unbiased
+    new_mean = (1 - momentum) * running_mean + momentum * mean
+    return new_mean, (1 - momentum) * running_var + momentum * unbiased
 
 
 # From cell 'batch-norm-backward'.
-def batch_norm_backward(g: np.ndarray, normal: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def batch_norm_backward(
+    g: np.ndarray, normal: np.ndarray, scale: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the gradients of a batch norm in training, for its input, its weight and its bias.
 
     Args:
@@ -839,13 +1037,14 @@ def batch_norm_backward(g: np.ndarray, normal: np.ndarray, scale: np.ndarray) ->
         scale: weight / sqrt(var + eps), shape (C,).
 
     Returns:
-        Arrays of shapes (C, M), (C,), (C,).
+        Arrays of shapes (C, M), (C,), (C,); float32 where the arguments are.
 
     TODO: the three formulas.
-    APPROACH: 1. the two sums  2. divided by M they are the means of g and of g * normal  3. gamma and the root, both in `scale`, stand outside
+    APPROACH: 1. the two sums  2. divided by M they are the means of g and of g * normal
+        3. gamma and the root, both in `scale`, stand outside
     EXAMPLE:
-        >>> dx, dweight, dbias = batch_norm_backward(np.float32([[1, 1]]), np.float32([[-1, 1]]), np.float32([1]))
-        >>> dx, dweight, dbias
+        >>> g, normal = np.float32([[1, 1]]), np.float32([[-1, 1]])
+        >>> batch_norm_backward(g, normal, np.float32([1]))
         (array([[0., 0.]], dtype=float32), array([0.], dtype=float32), array([2.], dtype=float32))
 
     HINT: np.einsum("cm,cm->c", g, normal) multiplies and adds along the rows without a temporary.
@@ -861,16 +1060,18 @@ def batch_norm_backward(g: np.ndarray, normal: np.ndarray, scale: np.ndarray) ->
 
 # From cell 'batch-norm-layer'.
 class BatchNormalisation(Function):
-    """Batch norm of (N, C, ...) with statistics that are either the batch's own (training) or constants."""
+    """Batch norm of (N, C, ...) with the batch's own statistics (training) or with constants."""
 
     @staticmethod
-    def forward(ctx: Context, x: np.ndarray, weight: Any, bias: Any, mean: np.ndarray, var: np.ndarray, eps: float, training: bool) -> np.ndarray:
+    def forward(ctx: Context, x: np.ndarray, weight: Any, bias: Any, mean: np.ndarray,
+                var: np.ndarray, eps: float, training: bool) -> np.ndarray:
         C = x.shape[1]
         swapped = x.swapaxes(0, 1)  # (C, N, ...)
         weight = np.ones(C, np.float32) if weight is None else weight
         bias = np.zeros(C, np.float32) if bias is None else bias
         rows = swapped.reshape(C, -1)  # (C, M)
-        ctx.rows, ctx.mean, ctx.deviation, ctx.weight, ctx.training = rows, mean, np.sqrt(var + np.float32(eps)), weight, training
+        ctx.rows, ctx.mean, ctx.deviation = rows, mean, np.sqrt(var + np.float32(eps))
+        ctx.weight, ctx.training = weight, training
         return normalise(rows, mean, var, weight, bias, eps).reshape(swapped.shape).swapaxes(0, 1)
 
     @staticmethod
@@ -883,23 +1084,28 @@ class BatchNormalisation(Function):
         if ctx.training:
             dx, dweight, dbias = batch_norm_backward(rows, normal, scale)
         else:
-            dx, dweight, dbias = rows * scale[:, None], np.einsum("cm,cm->c", rows, normal), rows.sum(axis=1)
+            dx, dbias = rows * scale[:, None], rows.sum(axis=1)
+            dweight = np.einsum("cm,cm->c", rows, normal)
         return dx.reshape(swapped.shape).swapaxes(0, 1), dweight, dbias, None, None, None, None
 
 
-def batch_norm(x: Tensor, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
-    """Normalise each channel of x, with the batch's statistics in training and the running ones otherwise.
+def batch_norm(x: Tensor, running_mean: Any, running_var: Any, weight: Any = None,
+               bias: Any = None, training: bool = False, momentum: float = 0.1,
+               eps: float = 1e-5) -> Tensor:
+    """Normalise each channel, with the batch's statistics in training, else with the running ones.
 
     Args:
         x: shape (N, C, H, W) (or any (N, C, ...)).
-        running_mean, running_var: float32 arrays of shape (C,); training moves them, in place. None: the batch's are used and none kept.
+        running_mean, running_var: float32 arrays of shape (C,); training moves them, in place.
+            None: the batch's are used and none kept.
         weight, bias: Tensors of shape (C,), or None for 1 and 0.
         training: which statistics to use.
         momentum: share of the batch in the new running statistics.
         eps: added to the variance.
 
     Raises:
-        ShapeError: fewer than two axes, another number of channels, or one value per channel in training; nothing has changed then.
+        ShapeError: fewer than two axes, another number of channels, or one value per channel in
+            training; nothing has changed then.
 
     Example:
         >>> batch_norm(Tensor([[1], [3]]), None, None, training=True, eps=0).data
@@ -909,23 +1115,31 @@ def batch_norm(x: Tensor, running_mean: Any, running_var: Any, weight: Any = Non
     if x.ndim < 2:
         raise ShapeError(f"batch_norm: shape {x.shape} is not (N, C, ...).")
     N, C, *rest = x.shape
-    for name, value in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+    names = ("running_mean", "running_var", "weight", "bias")
+    values = (running_mean, running_var, weight, bias)
+    for name, value in zip(names, values, strict=True):
         if value is not None and value.shape != (C,):
-            raise ShapeError(f"batch_norm: x of shape {x.shape} has {C} channels, {name} has shape {value.shape}.")
+            raise ShapeError(f"batch_norm: x of shape {x.shape} has {C} channels, {name} has "
+                             f"shape {value.shape}.")
     own = training or running_mean is None
     count = N * prod(rest)
     if not own:
-        return BatchNormalisation.apply(x, weight, bias, running_mean.copy(), running_var.copy(), eps, False)
+        mean, var = running_mean.copy(), running_var.copy()
+        return BatchNormalisation.apply(x, weight, bias, mean, var, eps, False)
     if count < 2:
-        raise ShapeError(f"batch_norm: shape {x.shape} has {count} value per channel, and a variance needs two: use a larger batch, or eval().")
+        raise ShapeError(f"batch_norm: shape {x.shape} has {count} value per channel, and a "
+                         "variance needs two: use a larger batch, or eval().")
     mean, var = batch_statistics(x.detach().data.swapaxes(0, 1).reshape(C, -1))
     if training and running_mean is not None:
-        running_mean[...], running_var[...] = update_running(running_mean, running_var, mean, var, count, momentum)
+        moved = update_running(running_mean, running_var, mean, var, count, momentum)
+        running_mean[...], running_var[...] = moved
     return BatchNormalisation.apply(x, weight, bias, mean, var, eps, True)
 
 
 class BatchNorm2d(Module):
-    """Batch norm for images: weight starts at 1, bias at 0; running_mean and running_var are buffers, part of the state.
+    """Batch norm for images: weight starts at 1, bias at 0.
+
+    running_mean and running_var are buffers, part of the state.
 
     Args:
         num_features: C.
@@ -939,9 +1153,11 @@ class BatchNorm2d(Module):
         ['bias', 'running_mean', 'running_var', 'weight']
     """
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1,
+                 affine: bool = True) -> None:
         if num_features < 1 or eps < 0 or not 0 <= momentum <= 1:
-            raise ValueError(f"BatchNorm2d({num_features}, eps={eps}, momentum={momentum}): features at least 1, eps at least 0, momentum in [0, 1].")
+            raise ValueError(f"BatchNorm2d({num_features}, eps={eps}, momentum={momentum}): "
+                             "features at least 1, eps at least 0, momentum in [0, 1].")
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Parameter(np.ones(num_features)) if affine else None
         self.bias = Parameter(np.zeros(num_features)) if affine else None
@@ -951,7 +1167,8 @@ class BatchNorm2d(Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape."""
         check_images("BatchNorm2d", x.shape, self.num_features)
-        return batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps)
+        kept, own = (self.running_mean, self.running_var), (self.weight, self.bias)
+        return batch_norm(x, *kept, *own, self.training, self.momentum, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"

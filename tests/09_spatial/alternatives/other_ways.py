@@ -38,16 +38,43 @@ def windows(x, window, grid):
     strides += [move * step for move, step in zip(window.stride, x.strides[2:])]
     return strided(x, shape=x.shape[:1] + tuple(window.kernel) + x.shape[1:2] + tuple(grid), strides=tuple(strides))
 
+# %% im2col
+#| export
+def im2col(x, window):
+    C, N, H, W = x.shape
+    (kh, kw), (Ho, Wo) = window.kernel, window.output(H, W)
+    (top, left), (down, right), (gap_down, gap_right) = window.padding, window.stride, window.dilation
+    padded = np.pad(x, ((0, 0), (0, 0), (top, top), (left, left)))
+    cols = np.empty((C, kh * kw, N, Ho, Wo), np.float32)
+    for number, (i, j) in enumerate(np.ndindex(kh, kw)):
+        part = padded[:, :, i * gap_down :: down, j * gap_right :: right]
+        cols[:, number] = part[:, :, :Ho, :Wo]
+    return cols.reshape(C * kh * kw, N * Ho * Wo)
+
 # %% conv2d-forward
 #| export
-def conv2d_forward(x, kernels, bias, columns):
-    pieces = []
-    for block in columns.blocks:
-        product = np.einsum("gok,gkl->gol", kernels, columns.im2col(x[:, block]), optimize=True)
-        pieces.append(columns.crop(product) + bias)
-    if not pieces:
-        return np.zeros((kernels.shape[0] * kernels.shape[1], 0, columns.Ho, columns.Wo), np.float32)
-    return np.concatenate(pieces, axis=1).astype(np.float32)
+def conv2d_forward(x, weight, bias, window, groups=1):
+    O, N = len(weight), x.shape[1]
+    products = [
+        kernels.reshape(len(kernels), -1) @ im2col(part, window)
+        for kernels, part in zip(np.split(weight, groups), np.split(x, groups))
+    ]
+    y = np.concatenate(products).reshape(O, N, *window.output(*x.shape[2:])) + bias
+    return y.astype(np.float32)
+
+# %% conv2d-backward
+#| export
+def conv2d_backward(x, weight, g, window, groups=1, needs_x=True):
+    dxs, dweights = [], []
+    for part, kernels, piece in zip(np.split(x, groups), np.split(weight, groups), np.split(g, groups)):
+        flat = piece.reshape(len(piece), -1)
+        dweights.append((flat @ im2col(part, window).T).reshape(kernels.shape))
+        dcols = kernels.reshape(len(kernels), -1).T @ flat
+        (top, left), (C, N, H, W) = window.padding, part.shape
+        dcols = dcols.reshape(C, *window.kernel, N, *g.shape[2:])
+        whole = col2im(dcols, window, (C, N, H + 2 * top, W + 2 * left))
+        dxs.append(whole[:, :, top : top + H, left : left + W])
+    return np.concatenate(dxs) if needs_x else None, np.concatenate(dweights)
 
 # %% product-gradients
 #| export
@@ -77,7 +104,7 @@ def col2im(dcols, window, shape):
 #| export
 def max_pool_forward(view, find_winner=True):
     flat = np.moveaxis(view, (1, 2), (-2, -1)).reshape(view.shape[0], *view.shape[3:], -1)
-    return flat.max(axis=-1), flat.argmax(axis=-1).astype(np.uint8) if find_winner else None
+    return flat.max(axis=-1).astype(np.float32), flat.argmax(axis=-1).astype(np.uint8) if find_winner else None
 
 # %% max-pool-backward
 #| export
@@ -88,7 +115,7 @@ def max_pool_backward(g, first, offsets, winner, size):
 # %% avg-pool
 #| export
 def avg_pool_forward(view):
-    return view.mean(axis=(1, 2))
+    return view.mean(axis=(1, 2)).astype(np.float32)
 
 
 def avg_pool_backward(g, kernel):
@@ -103,7 +130,7 @@ def batch_statistics(rows):
 
 def normalise(rows, mean, var, weight, bias, eps):
     standard = (rows - mean[:, None]) / np.sqrt(var[:, None] + np.float32(eps))
-    return weight[:, None] * standard + bias[:, None]
+    return (weight[:, None] * standard + bias[:, None]).astype(np.float32)
 
 # %% running-statistics
 #| export

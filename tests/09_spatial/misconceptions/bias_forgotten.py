@@ -3,11 +3,8 @@
 
 # %% conv2d-forward
 #| export
-def conv2d_forward(x: np.ndarray, kernels: np.ndarray, bias: Any, columns: Columns) -> np.ndarray:
-    groups, per_group, _ = kernels.shape
-    y = np.empty((groups * per_group, x.shape[1], columns.Ho, columns.Wo), np.float32)
-    for block in columns.blocks:
-        cols = columns.im2col(x[:, block])
-        product = kernels @ cols
-        np.add(columns.crop(product), 0, out=y[:, block])
-    return y
+def conv2d_forward(x: np.ndarray, weight: np.ndarray, bias: Any, window: Window, groups: int = 1) -> np.ndarray:
+    cols = by_group(im2col(x, window), groups)
+    product = by_group(weight, groups) @ cols
+    y = product.reshape(len(weight), x.shape[1], *window.output(*x.shape[2:]))
+    return y.astype(np.float32, copy=False)

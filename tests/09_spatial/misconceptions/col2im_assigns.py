@@ -1,5 +1,5 @@
 """Each window puts its gradient where the pixel is."""
-# loses: test-col2im, test-module-spatial
+# loses: test-col2im, test-conv2d-backward, test-module-spatial
 
 # %% col2im
 #| export

@@ -1,5 +1,5 @@
 """`.T` transposes each matrix of a stack."""
-# loses: test-product-gradients, test-module-spatial
+# loses: test-product-gradients, test-conv2d-backward, test-module-spatial
 
 # %% product-gradients
 #| export

@@ -1,5 +1,5 @@
 """Neighbouring windows are neighbours in memory."""
-# loses: test-windows, test-conv2d-forward, test-col2im, test-max-pool-forward, test-avg-pool, test-module-spatial
+# loses: test-windows, test-im2col, test-conv2d-forward, test-col2im, test-max-pool-forward, test-avg-pool, test-module-spatial
 
 # %% windows
 #| export
