@@ -1,5 +1,5 @@
 """The product lies in the order (N, O, Ho, Wo), as the images of a batch do."""
-# loses: test-conv2d-forward, test-module-spatial
+# loses: test-conv2d-forward, test-conv2d-backward, test-module-spatial
 
 # %% conv2d-forward
 #| export

@@ -1,5 +1,5 @@
 """Each image has columns of its own, so the images stand below each other, before the channels."""
-# loses: test-im2col, test-conv2d-forward, test-module-spatial
+# loses: test-im2col, test-conv2d-forward, test-conv2d-backward, test-module-spatial
 
 # %% im2col
 #| export
