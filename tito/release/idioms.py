@@ -6,10 +6,7 @@ A line gets here only when a public text needs it as it is. Two secret lines in 
 
 IDIOMS = {  # the line: where it is public, and why that gives no answer away
     'with np.errstate(divide="ignore"):': "04, a measurement: how NumPy keeps silent",
-    "for name, function in functions.items():": "02, a drawing: how Python walks through a dict",
-    "line = Line(2.0)": "07, the visible test begins as the hidden one does",
     "cols = columns.im2col(x[:, block])": "09, a measurement: a call of an earlier exercise",
-    "dx, dweight, dbias = batch_norm_backward(g, normal, scale)": "09, the visible test: a call of the exercise",
     # what misconceptions repeat, for they rewrite a method that stays in the answer
     'with open(path, "wb") as file:': "07, a measurement: how Python writes a file",
     "mean, var = batch_statistics(rows)": "09, the visible test: a call of the exercise",
