@@ -144,6 +144,20 @@ def test_a_broken_environment_is_made_again_and_a_stop_is_one_line(script, kit, 
     assert capsys.readouterr().err == "\nStopped. Run start.py again: it goes on where it stopped.\n"
 
 
+@pytest.mark.parametrize("copied", [False, True])
+def test_an_environment_that_was_made_elsewhere_is_made_again(script, kit, environment, tmp_path, copied):
+    """Its activate leads to the old place: nothing there, or the packages of another kit."""
+    config = kit.root / ".venv" / "pyvenv.cfg"
+    line = "home = /usr/bin\ncommand = /usr/bin/python3 -m venv --clear {}\n"
+    config.write_text(line.format(kit.root / ".venv"))
+    assert script.is_complete()
+    old = tmp_path / "Old name" / ".venv"
+    if copied:
+        old.mkdir(parents=True)
+    config.write_text(line.format(old))
+    assert not script.is_complete()
+
+
 @settings(max_examples=30)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0/", exclude_categories=["Cc"]), min_size=1))
 def test_the_way_in_leads_back_for_any_name_of_the_folder(name):

@@ -103,11 +103,22 @@ def dotted(version: "tuple[int, ...]") -> str:
 
 
 def is_complete() -> bool:
-    """Whether `.venv` has a Python that is new enough, and pip."""
-    if not os.path.isfile(PYTHON):
+    """Whether `.venv` was made in this place, and has a Python that is new enough, and pip."""
+    if not os.path.isfile(PYTHON) or is_moved():
         return False
     test = f"import sys, pip; sys.exit(sys.version_info < {OLDEST_PYTHON})"
     return subprocess.call([PYTHON, "-c", test], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+
+
+def is_moved() -> bool:
+    """Whether `.venv` was made for a folder that lay elsewhere: its programs would look for themselves there."""
+    try:
+        with open(os.path.join(ENVIRONMENT, "pyvenv.cfg"), encoding="utf-8") as file:
+            made_by = [line for line in file if line.startswith("command = ")]
+    except OSError:
+        return False
+    place = made_by[0].partition(" --clear ")[2].strip() if made_by else ""
+    return bool(place) and not (os.path.exists(place) and os.path.samefile(place, ENVIRONMENT))
 
 
 def make_environment() -> None:
