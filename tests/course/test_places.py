@@ -204,10 +204,15 @@ def test_a_folder_that_is_gone(tmp_path, capsys, monkeypatch):
     assert (code, err.splitlines()[0]) == (2, "Problem: The folder you are in is gone.")
 
 
-def test_lab_opens_the_whole_kit_with_the_notebook_in_front(kit):
-    start(kit, TENSOR_MODULE)
-    assert jupyter.lab_options(kit, TENSOR_MODULE) == [
-        f"--ServerApp.root_dir={kit.root}",
-        "--LabApp.default_url=/lab/tree/work/01_tensor/tensor.ipynb",
-    ]
-    assert jupyter.lab_options(Course(kit.root), None) == [f"--ServerApp.root_dir={kit.root}"]
+@pytest.mark.parametrize("root", [False, True])
+def test_lab_opens_the_whole_kit_with_the_notebook_in_front(kit, monkeypatch, root):
+    """Quietly; and in a container, where everybody is root, it opens too."""
+    monkeypatch.setattr(jupyter.os, "geteuid", lambda: 0 if root else 1000, raising=False)
+    always = [f"--ServerApp.root_dir={kit.root}", "--ServerApp.log_level=WARNING"]
+    always += ["--ServerApp.allow_root=True"] if root else []
+    path, _ = start(kit, TENSOR_MODULE)
+    in_front = "--LabApp.default_url=/lab/tree/work/01_tensor/"
+    assert jupyter.lab_options(kit, TENSOR_MODULE) == [*always, f"{in_front}tensor.ipynb"]
+    path.rename(path.with_name("my tensor.ipynb"))
+    assert jupyter.lab_options(kit, TENSOR_MODULE) == [*always, f"{in_front}my%20tensor.ipynb"]
+    assert jupyter.lab_options(Course(kit.root), None) == always

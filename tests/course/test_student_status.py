@@ -1,15 +1,23 @@
 """`tito status` and renamed notebooks: true to the files, whatever has been done to them."""
 
+import errno
+import shutil
+from dataclasses import replace
+
 import nbformat
 import pytest
 from mini import ACTIVATIONS_MODULE, GOOD, TENSOR_MODULE, answered
 
 from tito.commands import student
+from tito.console import out
 from tito.errors import CourseError
+from tito.registry import MODULES
 from tito.student.check import Checked
 from tito.student.results import keep_result
 from tito.student.status import progress
 from tito.student.work import find_work, read_work, start
+
+TWO = "'tensor.ipynb' is read; beside it lies, and is not read: 'tensor-Copy1.ipynb'."
 
 
 @pytest.fixture
@@ -90,7 +98,43 @@ def test_of_several_notebooks_the_released_name_wins(kit):
     path = write(kit, GOOD)
     for name in ("tensor-Copy1.ipynb", ".hidden.ipynb"):
         path.with_name(name).write_text("{")
-    assert find_work(kit, TENSOR_MODULE) == (path, [])
+    assert find_work(kit, TENSOR_MODULE) == (path, [TWO])
+    assert row(kit).note == TWO
+
+
+def test_the_table_fits_a_narrow_terminal(kit, capsys, monkeypatch):
+    """60 columns, and the longest word in each of them."""
+    monkeypatch.setattr(out(), "width", 60)
+    rows = [replace(row(kit), module=module, state="not started", exported="incomplete") for module in MODULES]
+    monkeypatch.setattr("tito.student.status.progress", lambda course: rows)
+    student.status()
+    shown = capsys.readouterr().out
+    assert all(module.folder in shown for module in MODULES)
+
+
+def test_a_notebook_without_the_right_to_read_it_is_not_thrown_away(kit, monkeypatch):
+    def refuse(*arguments):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    write(kit, GOOD)
+    monkeypatch.setattr("tito.engine.reading.os.open", refuse)
+    monkeypatch.setattr("tito.student.work.os.access", lambda path, mode: False)  # root may read everything
+    with pytest.raises(CourseError) as error:
+        read_work(kit, TENSOR_MODULE)
+    assert error.value.cure == "Give yourself the right to read it, then try again."
+
+
+def test_a_kit_without_its_notebooks_asks_for_the_zip(kit, capsys):
+    shutil.rmtree(kit.release)
+    for asked in (student.status, lambda: student.start("01")):
+        with pytest.raises(CourseError) as error:
+            asked()
+        assert error.value.cure == "Instructors make the notebooks with: tito build, then tito release."
+    shutil.rmtree(kit.modules)
+    for asked in (student.status, lambda: student.start("01")):
+        with pytest.raises(CourseError) as error:
+            asked()
+        assert error.value.cure == "Unzip the kit again, and copy its folder 'release' to here."
 
 
 def test_several_renamed_notebooks_are_listed(kit):

@@ -111,13 +111,13 @@ def status() -> None:
     from tito.course import find_course
     from tito.errors import CourseError
     from tito.student.status import progress
+    from tito.student.work import no_releases
 
-    rows = progress(find_course())
+    course = find_course()
+    rows = progress(course)
     if not rows:
-        raise CourseError(
-            "There is no notebook here yet.", "Instructors make them with: tito build, then tito release."
-        )
-    table = Table("module", "notebook", "answered", "tests passed", "exported", box=None, pad_edge=False)
+        raise CourseError("There is no notebook here yet.", no_releases(course))
+    table = Table("module", "notebook", "answered", "passed", "exported", box=None, pad_edge=False)
     for row in rows:
         table.add_row(row.module.folder, row.state, row.answered, row.tests, row.exported)
     out().print(table)

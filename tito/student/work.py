@@ -1,5 +1,6 @@
 """The student's own notebooks."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,22 +64,27 @@ def read_work(course: Course, module: Module, notebook: Path | None = None) -> W
         normal = normalise(parse_submission(data), skeleton)
     except Unreadable as reason:
         cure = f"Move it away and run {start}, then paste your answers into the fresh notebook."
+        if not os.access(path, os.R_OK):
+            cure = "Give yourself the right to read it, then try again."
         raise CourseError(f"{course.shown(path)} cannot be read: {reason}.", cure) from None
     return Work(module, path, data, skeleton, normal, (*notes, *normal.repairs, *normal.remarks))
 
 
 def find_work(course: Course, module: Module) -> tuple[Path | None, list[str]]:
-    """Return the student's notebook of a module, also a renamed one, with a note on that; None when there is none.
+    """Return the student's notebook of a module, also a renamed one; None when there is none.
+
+    Returns:
+        The path, and notes when it has another name or when it is not alone.
 
     Raises:
         CourseError: there are several, and none has the released name.
     """
     path = course.work(module)
+    others = [other for other in work_notebooks(course, module) if other != path]
+    names = ", ".join(f"'{other.name}'" for other in others)
     if path.exists():
-        return path, []
-    others = work_notebooks(course, module)
+        return path, [f"'{path.name}' is read; beside it lies, and is not read: {names}."] if others else []
     if len(others) > 1:
-        names = ", ".join(f"'{other.name}'" for other in others)
         problem = f"{course.shown(path.parent)} has several notebooks and none is called '{path.name}': {names}."
         raise CourseError(problem, f"Rename the one that counts to '{path.name}'.")
     notes = [f"Your notebook is '{other.name}' here; hand it in as '{path.name}'." for other in others]
@@ -108,8 +114,15 @@ def require_released(course: Course, module: Module) -> Path:
     if path.is_file():
         return path
     there = ", ".join(m.folder for m in MODULES if course.released(m).is_file())
-    cure = f"There is: {there}." if there else "Instructors make the notebooks with: tito build, then tito release."
+    cure = f"There is: {there}." if there else no_releases(course)
     raise CourseError(f"The notebook of {module.folder} is not here.", cure)
+
+
+def no_releases(course: Course) -> str:
+    """The next step where no notebook has been released."""
+    if course.is_kit:
+        return "Unzip the kit again, and copy its folder 'release' to here."
+    return "Instructors make the notebooks with: tito build, then tito release."
 
 
 def require_needs(course: Course, module: Module, coming: Sequence[Module] = ()) -> None:
