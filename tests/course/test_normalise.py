@@ -156,7 +156,7 @@ def odd_types(nb):
 DAMAGE = [
     (lose_all_metadata, "metadata was lost"),
     (lose_nbgrader_keep_ids, "metadata was lost"),
-    (delete_test, "'test-scale' was deleted"),
+    (delete_test, "Test cell 'test-scale' was deleted"),
     (delete_setup, "was deleted"),
     (duplicate_answer, "'scale' was there 2 times"),
     (retype_answer, "'scale' had been turned into markdown"),
@@ -249,7 +249,7 @@ def test_a_notebook_without_any_answer_cell_is_another_one(notebook, skeleton):
 def test_many_deleted_cells_are_one_note(notebook, skeleton):
     notebook["cells"] = [cell for cell in notebook["cells"] if managed_id(cell) in GOOD]
     _, (note,), _ = check(notebook, skeleton)
-    assert note == "3 given cells were deleted: 'imports', 'test-scale', 'test-shift'; the originals were used."
+    assert note == "3 given and test cells were deleted: 'imports', 'test-scale', 'test-shift'; the originals were used."
 
 
 def test_own_cells_are_not_run_but_mentioned(notebook, skeleton):
@@ -275,6 +275,74 @@ def test_a_helper_in_a_cell_of_ones_own_is_named(notebook, skeleton):
     _, _, remarks = check(notebook, skeleton)
     said = "Cells of your own are left out, and an answer uses 'half' from there: put helpers into the answer cell"
     assert remarks == (f"{said} that uses them.",)
+
+
+def own_cell(source):
+    return {"cell_type": "code", "metadata": {}, "source": source}
+
+
+def cut(notebook, grade_id, line):
+    """Split a cell as JupyterLab does: both parts keep its metadata."""
+    cell = cell_of(notebook, grade_id)
+    lines = cell["source"].splitlines(keepends=True)
+    parts = [cell | {"source": "".join(part).rstrip("\n")} for part in (lines[:line], lines[line:])]
+    place = notebook["cells"].index(cell)
+    notebook["cells"][place : place + 1] = parts
+
+
+@pytest.mark.parametrize("line", [1, 2, 3])
+def test_a_split_answer_is_joined(notebook, skeleton, line):
+    """Below the directive, inside the function, or between two functions."""
+    helper = GOOD["scale"] + "def half(x):\n    return x / 2\n"
+    cell_of(notebook, "scale")["source"] = helper
+    cut(notebook, "scale", line)
+    answers, repairs, remarks = check(notebook, skeleton)
+    assert answers["scale"] == helper.rstrip("\n")
+    assert (repairs, remarks) == (("Cell 'scale' was split into 2 cells; they were put together.",), ())
+
+
+def test_an_answer_in_a_cell_of_ones_own_counts(notebook, skeleton):
+    """The answer cell is blank, and the student's kernel ran the cell below it."""
+    released = next(slot.shown for slot in skeleton.slots if slot.grade_id == "shift")
+    cell_of(notebook, "shift")["source"] = released
+    notebook["cells"].insert(4, own_cell("def shift(x, by):\n    return 1\n"))
+    notebook["cells"].append(own_cell(GOOD["shift"]))
+    answers, repairs, _ = check(notebook, skeleton)
+    assert answers == GOOD
+    assert repairs == ("'shift' stood in a cell of your own and was put into answer cell 'shift'.",)
+
+
+def test_an_answer_that_lost_its_second_half_to_an_own_cell_gets_it_back(notebook, skeleton):
+    cell_of(notebook, "shift")["source"] = "#| export\nONE = 1\n"
+    notebook["cells"].append(own_cell(GOOD["shift"].removeprefix("#| export\n")))
+    answers, repairs, _ = check(notebook, skeleton)
+    assert answers["shift"] == "#| export\nONE = 1\n\n\n" + GOOD["shift"].removeprefix("#| export\n")
+    assert repairs == ("'shift' stood in a cell of your own and was put into answer cell 'shift'.",)
+
+
+def test_an_own_cell_changes_no_written_answer(notebook, skeleton):
+    notebook["cells"].append(own_cell("def shift(x, by):\n    return 1\n"))
+    answers, repairs, _ = check(notebook, skeleton)
+    assert (answers, repairs) == (GOOD, ())
+
+
+@pytest.mark.parametrize("line", ["np = 3", "for np in range(3): pass", "def np(): pass"])
+def test_an_answer_that_takes_a_given_name_is_told(notebook, skeleton, line):
+    cell_of(notebook, "scale")["source"] = f"{GOOD['scale']}\n{line}\n"
+    said = "Answer cell 'scale' gives 'np' another meaning, also for the cells below it: choose another name."
+    assert check(notebook, skeleton)[1:] == ((), (said,))
+
+
+@pytest.mark.parametrize("line", ["import numpy as np", "npp = 3", "def half(np): return np"])
+def test_an_answer_may_import_again_and_name_its_own(notebook, skeleton, line):
+    cell_of(notebook, "scale")["source"] = f"{GOOD['scale']}\n{line}\n"
+    assert check(notebook, skeleton)[1:] == ((), ())
+
+
+def test_lost_metadata_is_said_once(notebook, skeleton):
+    lose_all_metadata(notebook)
+    said = "All nbgrader metadata was lost; answers were recognised by cell id, name or place."
+    assert check(notebook, skeleton)[1:] == ((said,), ())
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from nbformat.notebooknode import NotebookNode
 
-from tito.engine.reading import Submission, Unreadable
+from tito.engine.reading import Submission, Unreadable, format_repairs
 from tito.engine.skeleton import Skeleton, Slot, defined_names
 from tito.sources.cells import Cell
 from tito.sources.package_file import STRAY_DIRECTIVE
@@ -51,6 +51,7 @@ def normalise(submission: Submission, skeleton: Skeleton) -> Normalised:
     layout.match_by_metadata()
     layout.match_by_name()
     layout.match_by_place()
+    layout.match_own()
     if not any(slot.answer for slot in skeleton.slots if slot.index in layout.found):
         raise Unreadable("none of the module's answer cells is in it; perhaps it is another module's notebook")
     notebook, marks = skeleton.notebook(), []
@@ -59,7 +60,7 @@ def normalise(submission: Submission, skeleton: Skeleton) -> Normalised:
             source, changed = with_directives(layout.found[slot.index].source, slot.shown, slot.kind)
             notebook.cells[slot.index].source = source
             marks += [f"The '#|' lines of cell {slot.label} had been changed; they were put back."] if changed else []
-    repairs = [*submission.repairs, *layout.repairs(), *_format_repairs(submission)]
+    repairs = [*submission.repairs, *layout.repairs(), *format_repairs(submission)]
     return Normalised(notebook, tuple(repairs), (*marks, *layout.remarks()))
 
 
@@ -86,29 +87,6 @@ def _tidy(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
-def _format_repairs(submission: Submission) -> list[str]:
-    repairs = []
-    if not submission.language.lower().startswith("python"):
-        repairs.append(f"The notebook was set to a '{submission.language}' kernel; it was run with Python.")
-    if any(_skipped(cell) for cell in submission.cells):
-        repairs.append("A cell was tagged 'skip-execution'; the tag was ignored.")
-    versions = sorted({_version(cell) for cell in submission.cells if cell.grade_id} - {"3"})
-    if versions:
-        repairs.append(f"The nbgrader metadata had schema version {', '.join(versions)[:60]}; the original was used.")
-    return repairs
-
-
-def _skipped(cell: Cell) -> bool:
-    tags = cell.metadata.get("tags")
-    return isinstance(tags, list) and "skip-execution" in tags
-
-
-def _version(cell: Cell) -> str:
-    """The schema version of the metadata; what a student's file has in its place need not even be printable."""
-    version = cell.nbgrader.get("schema_version")
-    return str(version) if isinstance(version, int) else "none"
-
-
 class _Layout:
     """Which submitted cell belongs to which slot."""
 
@@ -120,7 +98,7 @@ class _Layout:
         self.taken: set[int] = set()
         self.found_late: dict[int, str] = {}  # slot index -> how it was recognised without its grade_id
         self.twice: dict[int, int] = {}  # slot index -> how often it was there
-        self.joined: dict[int, int] = {}  # slot index -> of how many parts
+        self.notes: list[str] = []  # what was joined
         self.known = {slot.grade_id for slot in self.slots if slot.grade_id}
 
     def _take(self, slot: Slot, position: int, how: str = "") -> None:
@@ -140,11 +118,7 @@ class _Layout:
                 edited = [i for i in named if not same_text(self.cells[i].source, slot.shown)]
                 self._take(slot, (edited or named)[-1])
                 self.taken.update(named)
-                if slot.answer and len(parts := self._parts(edited, slot)) > 1:
-                    whole = "\n".join(self.cells[i].source for i in parts)
-                    self.found[slot.index] = replace(self.cells[parts[-1]], source=whole)
-                    self.joined[slot.index] = len(parts)
-                elif len(named) > 1:
+                if len(named) > 1 and not self._join(slot, named):
                     self.twice[slot.index] = len(named)
         for slot in self.slots:
             if slot.index not in self.found:
@@ -157,19 +131,32 @@ class _Layout:
                 if same:
                     self._take(slot, same[0], "its text")
 
-    def _parts(self, copies: list[int], slot: Slot) -> list[int]:
-        """The copies of a code cell that are parts of one answer: JupyterLab copies the metadata when a cell is split.
+    def _join(self, slot: Slot, named: list[int]) -> bool:
+        """Put the parts of a split answer together again: one of them defines what is asked for, the others do not."""
+        parts = [self.cells[i] for i in named]
+        whole = "\n".join(part.source for part in parts)
+        split = slot.answer and sum(not slot.names.isdisjoint(defined_names(part.source)) for part in parts) == 1
+        if not split or not slot.names <= shared_names(whole).bound:
+            return False
+        self.found[slot.index], self.places[slot.index] = replace(parts[0], source=whole), named[0]
+        self.notes.append(f"Cell {slot.label} was split into {len(parts)} cells; they were put together.")
+        return True
 
-        Copies that define the same name are versions instead, and the last one counts.
-        """
-        parts: list[int] = []
-        known: frozenset[str] = frozenset()
-        for position in reversed(copies if slot.kind == "code" else []):
-            names = defined_names(self.cells[position].source)
-            if known.isdisjoint(names):
-                parts.insert(0, position)
-                known |= names
-        return parts if slot.names <= known else []
+    def match_own(self) -> None:
+        """Where an answer cell does not define what it is asked for, take the student's own cell that does."""
+        for slot in self.slots:
+            if not slot.answer or not slot.names or slot.index not in self.found:
+                continue
+            answer = self.found[slot.index]
+            blank = slot.unwritten(answer.source)
+            missing = slot.names if blank else slot.names - defined_names(answer.source)
+            own = [i for i in self._free() if missing & shared_names(self.cells[i].source).bound]
+            if missing and own:
+                parts = [self.cells[own[-1]].source] if blank else [answer.source, self.cells[own[-1]].source]
+                self.found[slot.index] = replace(answer, source="\n\n".join(parts))
+                self.taken.add(own[-1])
+                name = sorted(missing)[0]
+                self.notes.append(f"'{name}' stood in a cell of your own and was put into answer cell {slot.label}.")
 
     def match_by_name(self) -> None:
         """Recognise code answers by what they define; the last definition counts, as it does when cells run."""
@@ -193,14 +180,16 @@ class _Layout:
 
     def repairs(self) -> list[str]:
         """Everything that was put right, one sentence each, in the order of the notebook."""
-        notes = []
-        if not any(cell.grade_id in self.known for cell in self.cells):
+        notes = list(self.notes)
+        self.bare = not any(cell.grade_id in self.known for cell in self.cells)
+        if self.bare:
             notes.append("All nbgrader metadata was lost; answers were recognised by cell id, name or place.")
-        deleted = [s.label for s in self.slots if s.kind == "code" and not s.answer and s.index not in self.found]
+        deleted = [s for s in self.slots if s.kind == "code" and not s.answer and s.index not in self.found]
         if len(deleted) == 1:
-            notes.append(f"Given cell {deleted[0]} was deleted; the original was used.")
+            notes.append(f"{deleted[0].sort} cell {deleted[0].label} was deleted; the original was used.")
         elif deleted:
-            notes.append(f"{len(deleted)} given cells were deleted: {', '.join(deleted)}; the originals were used.")
+            labels = ", ".join(slot.label for slot in deleted)
+            notes.append(f"{len(deleted)} given and test cells were deleted: {labels}; the originals were used.")
         for slot in self.slots:
             notes += self._slot_repairs(slot)
         order = [self.places[slot.index] for slot in self.slots if slot.index in self.places]
@@ -212,27 +201,40 @@ class _Layout:
         if slot.index not in self.found:
             return [f"Answer cell {slot.label} was not found; it counts as not answered."] if slot.answer else []
         cell, notes = self.found[slot.index], []
-        if slot.answer and slot.index in self.found_late:
+        if slot.answer and slot.index in self.found_late and not self.bare:
             notes.append(
                 f"Cell {slot.label} had lost its metadata; it was recognised by {self.found_late[slot.index]}."
             )
         if slot.index in self.twice:
             which = "the last edited one was used" if slot.answer else "the original was used"
             notes.append(f"Cell {slot.label} was there {self.twice[slot.index]} times; {which}.")
-        if slot.index in self.joined:
-            notes.append(f"Cell {slot.label} was split into {self.joined[slot.index]} cells; they were put together.")
         if cell.kind != slot.kind:
             notes.append(f"Cell {slot.label} had been turned into {cell.kind}; it was used as {slot.kind}.")
         if not slot.answer and slot.kind == "code" and not same_text(cell.source, slot.shown):
-            notes.append(
-                f"{'Test' if slot.points else 'Given'} cell {slot.label} had been edited; the original was used."
-            )
+            notes.append(f"{slot.sort} cell {slot.label} had been edited; the original was used.")
         if slot.points is not None and slot.index not in self.found_late and cell.nbgrader.get("points") != slot.points:
             notes.append(f"The points of cell {slot.label} had been changed; the original {slot.points:g} were used.")
         return notes
 
     def remarks(self) -> list[str]:
-        """Cells of the student's own, which are not run."""
+        """What answers do to others, and cells of the student's own, which are not run."""
+        return [*self._overwritten(), *self._left_out()]
+
+    def _overwritten(self) -> list[str]:
+        """Answers that take a given cell's name for something else: whatever uses it later fails elsewhere."""
+        given: set[str] = set()
+        notes = []
+        for slot in self.slots:
+            if not slot.answer and slot.kind == "code":
+                given |= shared_names(slot.shown).bound
+            elif slot.kind == "code" and slot.index in self.found:
+                names = shared_names(self.found[slot.index].source)
+                for name in sorted((names.bound - names.imported - slot.names) & given):
+                    told = f"Answer cell {slot.label} gives '{name}' another meaning, also for the cells below it"
+                    notes.append(f"{told}: choose another name.")
+        return notes
+
+    def _left_out(self) -> list[str]:
         own = [i for i in self._free() if self.cells[i].kind == "code" and self.cells[i].source.strip()]
         helpers = sorted(self._wanted() & {name for i in own for name in shared_names(self.cells[i].source).bound})
         if helpers:

@@ -130,3 +130,27 @@ def _cell(entry: dict[str, Any], number: int) -> Cell:
 def _language(notebook: dict[str, Any]) -> str:
     kernel = _as_dict(_as_dict(notebook.get("metadata")).get("kernelspec"))
     return _as_text(kernel.get("language")) or _as_text(kernel.get("name")) or "python"
+
+
+def format_repairs(submission: Submission) -> list[str]:
+    """Say what of a notebook's kernel, tags and versions was not used."""
+    repairs = []
+    if not submission.language.lower().startswith("python"):
+        repairs.append(f"The notebook was set to a '{submission.language}' kernel; it was run with Python.")
+    if any(_skipped(cell) for cell in submission.cells):
+        repairs.append("A cell was tagged 'skip-execution'; the tag was ignored.")
+    versions = sorted({_version(cell) for cell in submission.cells if cell.grade_id} - {"3"})
+    if versions:
+        repairs.append(f"The nbgrader metadata had schema version {', '.join(versions)[:60]}; the original was used.")
+    return repairs
+
+
+def _skipped(cell: Cell) -> bool:
+    tags = cell.metadata.get("tags")
+    return isinstance(tags, list) and "skip-execution" in tags
+
+
+def _version(cell: Cell) -> str:
+    """The schema version of the metadata; what a student's file has in its place need not even be printable."""
+    version = cell.nbgrader.get("schema_version")
+    return str(version) if isinstance(version, int) else "none"

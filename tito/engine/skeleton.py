@@ -43,6 +43,11 @@ class Slot:
         """How messages call the cell."""
         return f"'{self.grade_id}'" if self.grade_id else f"number {self.index + 1}"
 
+    @property
+    def sort(self) -> str:
+        """What messages call a cell that is not the student's."""
+        return "Test" if self.points else "Given"
+
     def unwritten(self, text: str) -> bool:
         """Whether `text` is no answer yet: as released, or with a line that stands where an answer belongs."""
         stubs = {line for line in _stripped(self.shown) if line.startswith(STUB)}

@@ -79,10 +79,12 @@ class Names:
 
     bound: those it defines, imports or assigns at top level.
     used:  those it reads, in its functions and classes too.
+    imported: those among `bound` that it imports.
     """
 
     bound: frozenset[str]
     used: frozenset[str]
+    imported: frozenset[str] = frozenset()
 
 
 def shared_names(text: str) -> Names:
@@ -92,10 +94,11 @@ def shared_names(text: str) -> Names:
             top = symtable.symtable(text, "cell", "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Names(frozenset(), frozenset())
-    bound = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned()}
+    bound = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
+    imported = {s.get_name() for s in top.get_symbols() if s.is_imported()}
     tables, used = [top], set()
     while tables:
         table = tables.pop()
         tables += table.get_children()
         used |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (table is top or s.is_global())}
-    return Names(frozenset(bound), frozenset(used))
+    return Names(frozenset(bound), frozenset(used), frozenset(imported))
