@@ -61,7 +61,7 @@ BREAKS = [
     ("unit-test-name", "test_module", "test_unit_all", "there is no test_module"),
     ("unit-test-name", "def test_unit_relu():", "def check_relu():", "defines no test_unit_"),
     ("unit-test-called", GUARDED, "", "right under test_unit_relu"),
-    ("unit-test-called", GUARDED, GUARDED.replace("test_unit_relu()", "json.dumps(test_unit_relu())"), "right under"),
+    ("unit-test-called", GUARDED, GUARDED.replace("test_unit_relu()", "print(test_unit_relu())"), "right under"),
     ("unguarded", f"{PAGE}\n", "import json\n\nprint(json)\n", "print(json) runs on import"),
     ("hidden-tests", HIDDEN, "", "no hidden tests"),
     ("hidden-tests", "    ### END HIDDEN TESTS\n", "", "not in pairs"),

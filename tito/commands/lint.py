@@ -4,7 +4,7 @@ import typer
 
 from tito.commands import MAINTAINER, ModuleNames, written_modules
 from tito.course import Course
-from tito.registry import Module
+from tito.registry import MODULES, Module
 
 
 def register(app: typer.Typer) -> None:
@@ -27,13 +27,14 @@ def lint(modules: ModuleNames = None) -> None:
             kind = "warning: " if finding.warning else ""
             line = f"{module.source}:{finding.line}: {finding.rule}: {kind}{finding.message}"
             out().print(line, markup=False)
-    _print_shares(course, chosen)
+    errors += _print_shares(course, chosen)
     out().print(f"sources: {len(chosen)}, errors: {errors}")
     if errors:
         raise typer.Exit(1)
 
 
-def _print_shares(course: Course, modules: list[Module]) -> None:
+def _print_shares(course: Course, modules: list[Module]) -> int:
+    """Show what the lines are for; return how many modules leave the student too little to write."""
     from rich.table import Table
 
     from tito.console import out
@@ -59,3 +60,7 @@ def _print_shares(course: Course, modules: list[Module]) -> None:
     written, standing_open = (sum(getattr(share, name) for share in found.values()) for name in ("written", "open"))
     overall = 100 * written / max(standing_open, 1)
     out().print(f"overall the student writes {overall:.0f} % of the open exported code (at least {WRITTEN_OVERALL})")
+    little = [folder for folder, share in found.items() if share.share < WRITTEN_AT_LEAST]
+    for folder in little:
+        out().print(f"{folder}: the student writes less than {WRITTEN_AT_LEAST} % of the open code")
+    return len(little) + (len(found) == len(MODULES) and overall < WRITTEN_OVERALL)

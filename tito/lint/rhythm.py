@@ -20,7 +20,7 @@ def first_exercise(source: Source) -> Iterator[Finding]:
         if cell.nbgrader.get("solution") and cell.kind == "code":
             if before > FIRST_EXERCISE:
                 message = f"the first exercise, {cell.name}, comes after {before} lines, more than {FIRST_EXERCISE}"
-                yield Finding(line_of(cell), "first-exercise", message, warning=True)
+                yield Finding(line_of(cell), "first-exercise", message)
             return
         before += len(cell.lines)
 
@@ -32,7 +32,7 @@ def given_length(source: Source) -> Iterator[Finding]:
         count = sum(bool(line.strip()) for line in cell.lines)
         if given and not cell.folded and count > LONGEST_GIVEN:
             message = f"given cell {cell.name} has {count} lines, more than {LONGEST_GIVEN}: fold it or cut it"
-            yield Finding(line_of(cell), "given-length", message, warning=True)
+            yield Finding(line_of(cell), "given-length", message)
 
 
 def line_length(source: Source) -> Iterator[Finding]:
@@ -41,7 +41,7 @@ def line_length(source: Source) -> Iterator[Finding]:
         for number, line in enumerate(cell.lines if cell.kind == "code" else [], start=1):
             if len(line) > LONGEST_LINE:
                 message = f"{len(line)} characters, more than {LONGEST_LINE}"
-                yield Finding(line_of(cell, number), "line-length", message, warning=True)
+                yield Finding(line_of(cell, number), "line-length", message)
 
 
 def test_length(source: Source) -> Iterator[Finding]:
@@ -53,7 +53,7 @@ def test_length(source: Source) -> Iterator[Finding]:
                 count = len(_shown(cell, node, hidden))
                 if count > LONGEST_TEST:
                     message = f"{node.name} shows {count} lines, more than {LONGEST_TEST}"
-                    yield Finding(line_of(cell, node.lineno), "test-length", message, warning=True)
+                    yield Finding(line_of(cell, node.lineno), "test-length", message)
 
 
 def _shown(cell: Cell, node: ast.FunctionDef, hidden: set[int]) -> list[int]:
