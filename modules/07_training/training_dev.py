@@ -669,7 +669,7 @@ def test_unit_evaluate():
     check_equal(lambda: line.training, True)
     check_equal(lambda: line.recorded, False)
     line.eval()
-    evaluate(line, mse_loss, batches)
+    check_close(lambda: evaluate(line, mse_loss, batches)["loss"], 6)
     check_equal(lambda: line.training, False)
     logits = [
         (np.float32([[0, 1], [1, 0], [1, 0]]), np.array([1, 1, 0])),
@@ -812,9 +812,8 @@ def save_checkpoint(
             still there, and nothing else.
 
     TODO: write a temporary file, bring it to the disk, rename it.
-    APPROACH: 1. the text json.dumps(metadata)  2. open f"{path}.tmp" for writing bytes  3.
-        write_arrays(file, {"metadata": np.array(text), **arrays})
-        4. file.flush(), os.fsync(file.fileno())  5. os.replace  6. whatever happens, no temporary
+    APPROACH: 1. the text json.dumps(metadata)  2. open f"{path}.tmp" for writing bytes  3. write_arrays:
+        the text as an array named "metadata", then the arrays  4. file.flush(), os.fsync(file.fileno())  5. os.replace  6. whatever happens, no temporary
         file stays behind
     EXAMPLE:
         >>> import tempfile

@@ -1401,9 +1401,9 @@ def pad_images(x: np.ndarray, window: Window, value: float) -> np.ndarray:
     (top, left), (C, N, H, W) = window.padding, x.shape
     if not top and not left:
         return x
-    padded = np.full((C, N, H + 2 * top, W + 2 * left), value, np.float32)
-    padded[:, :, top : top + H, left : left + W] = x
-    return padded
+    ringed = np.full((C, N, H + 2 * top, W + 2 * left), value, np.float32)
+    ringed[:, :, top : top + H, left : left + W] = x
+    return ringed
 
 
 def unpad(x: np.ndarray, window: Window) -> np.ndarray:

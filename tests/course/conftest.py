@@ -57,11 +57,13 @@ def full_course(course) -> Course:
 
 
 @pytest.fixture(scope="session")
-def kit_zip(released_once) -> Path:
+def kit_zip(released_once, tmp_path_factory) -> Path:
     """The student kit of the miniature course."""
     from tito.release.kit import make_kit
 
-    return make_kit(released_once)
+    folder = tmp_path_factory.mktemp("kit") / "course"
+    shutil.copytree(released_once.root, folder)
+    return make_kit(Course(folder))
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def known(tmp_path, monkeypatch):
     monkeypatch.setattr(beliefs, "_record", None)
     beliefs.start_recording()
     ask(adds)
-    facts = {"beliefs": [BELIEF], "answers": dict.fromkeys(beliefs.recorded(), 0)}
+    facts = {"beliefs": [BELIEF], "answers": {key: [0] for key in beliefs.recorded()}}
     (tmp_path / "01_tensor.json").write_text(json.dumps(facts), encoding="utf-8")
     monkeypatch.setattr(beliefs, "_record", None)
     monkeypatch.setattr(beliefs, "FOLDER", tmp_path)
@@ -87,7 +87,7 @@ def test_an_answer_that_says_nothing_has_no_digest(answer):
     [(0, True), (1.0, True), (False, True), (np.zeros((2, 2)), True), (2, False), ([1.0, 0.0], False), ((), False)],
 )
 def test_an_answer_that_many_mistakes_give_is_told_as_one_of_several(known, monkeypatch, answer, common):
-    monkeypatch.setattr(beliefs, "_known", lambda: {beliefs.digest("f(x)", 7, answer): BELIEF})
+    monkeypatch.setattr(beliefs, "_known", lambda: {beliefs.digest("f(x)", 7, answer): f'"{BELIEF}"'})
     told = f'"{BELIEF}" may be behind it; other mistakes give this answer, too'
     assert beliefs.belief("f(x)", 7, answer) == (told if common else f'"{BELIEF}" gives this same answer')
 
@@ -110,7 +110,7 @@ def test_the_bank_of_a_course_becomes_digests(course):
     source.write_text(source.read_text().replace(asserted, checked), encoding="utf-8")
     assert not up_to_date(course, TENSOR_MODULE)
     facts = json.loads(write_beliefs(course, TENSOR_MODULE).read_text(encoding="utf-8"))
-    assert (facts["beliefs"], list(facts["answers"].values())) == ([BELIEF], [0])
+    assert (facts["beliefs"], list(facts["answers"].values())) == ([BELIEF], [[0]])
     assert "np.float32" not in json.dumps(facts)
     assert up_to_date(course, TENSOR_MODULE)
     (folder / "adds.py").write_text(MISCONCEPTION.replace("adds", "is added"), encoding="utf-8")

@@ -662,7 +662,7 @@ def references_of_one() -> int:
         owner = owner_of(array)
         return sys.getrefcount(owner)
 
-    tensor = Tensor(0.0)
+    tensor = wrap(np.zeros((), FLOAT32))  # without Tensor(...), whose heart may not be written yet
     return count(tensor._data)
 
 
@@ -715,11 +715,11 @@ class Engine(Recorder):
         if _quiet and is_quiet():
             return None
         holds = []
-        for i, x in enumerate(inputs):
+        for place, x in enumerate(inputs):
             if isinstance(x, Tensor) and x._grad_fn is None:
                 holds.append(freeze(x._data, [arrays]))
                 if holds[-1] is None:
-                    arrays[i] = x._data.copy("K")
+                    arrays[place] = x._data.copy("K")
         return holds
 
     def guard(self, array: np.ndarray) -> np.ndarray:
@@ -1161,7 +1161,7 @@ def absolute_x(g, x):
 @derivative(power, "x")
 def power_x(g, x, exponent):
     """d x^n/dx = n x^(n-1)."""
-    if type(exponent) is int and exponent in (2, 3):
+    if exponent in (2, 3) and type(exponent) is int:
         return g * x * 2 if exponent == 2 else g * x * x * 3
     return np.where(
         exponent == 0,

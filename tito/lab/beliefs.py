@@ -42,10 +42,10 @@ def note(call: str, expected: Any, got: Any) -> bool:
 
 
 def belief(call: str, expected: Any, got: Any) -> str:
-    """Say which belief answers this check so, "" when none or more than one of the bank does."""
+    """Say which belief of the bank answers this check so, or which two; "" when none does."""
     known = _known().get(digest(call, expected, got), "")
     same = "may be behind it; other mistakes give this answer, too" if _is_common(got) else "gives this same answer"
-    return f'"{known}" {same}' if known else ""
+    return f"{known} {same}" if known else ""
 
 
 def digest(call: str, expected: Any, got: Any) -> str:
@@ -79,10 +79,11 @@ def _is_common(got: Any) -> bool:
     """Whether an answer is a single one of `COMMON`, or an array of nothing else but one of them."""
     if isinstance(got, BaseException | str | tuple | dict):
         return False
-    array = np.asarray(got)
-    return (
-        array.dtype.kind in "biuf" and all(value == array.flat[0] for value in array.flat) and array.flat[0] in COMMON
-    )
+    try:
+        values = np.unique(np.asarray(got))
+    except (TypeError, ValueError):  # a list of unequal things
+        return False
+    return values.size == 1 and values[0] in COMMON
 
 
 def _test_name() -> str:
@@ -100,5 +101,6 @@ def _known() -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted(FOLDER.glob("*.json")):
         facts = json.loads(path.read_text(encoding="utf-8"))
-        found |= {key: facts["beliefs"][number] for key, number in facts["answers"].items()}
+        for key, numbers in facts["answers"].items():
+            found[key] = " or ".join(f'"{facts["beliefs"][number]}"' for number in numbers)
     return found

@@ -7,7 +7,6 @@ import copy
 import hashlib
 import json
 import tempfile
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from tito.sources.variants import Variant, misconceptions, variant_paths
 GENERATED = "by `tito sync` from the misconceptions; do not edit"
 START = "from tito.lab.beliefs import start_recording\n\nstart_recording()"
 END = "from tito.lab.beliefs import recorded\n\nprint('\\n'.join(recorded()))"
+MOST_BELIEFS = 2  # that give one answer; more of them tell a student nothing
 LAB = Path(tito.lab.__file__).parent
 CHECKS = ("beliefs.py", "calls.py", "checks.py")  # what a digest depends on
 
@@ -63,8 +63,11 @@ def write_beliefs(course: Course, module: Module, jobs: int = 2) -> Path:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
         stack = build_stack(course, module, Path(folder))
         answers = list(pool.map(lambda variant: _answers(notebook, variant, stack), bank))
-    common = Counter(key for keys in answers for key in set(keys))
-    known = {key: number for number, keys in enumerate(answers) for key in keys if common[key] == 1}
+    known: dict[str, list[int]] = {}
+    for number, keys in enumerate(answers):
+        for key in keys:
+            known.setdefault(key, []).append(number)
+    known = {key: numbers for key, numbers in known.items() if len(numbers) <= MOST_BELIEFS}
     facts = {
         "generated": GENERATED,
         "of": fingerprint(course, module),

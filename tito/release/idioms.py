@@ -6,13 +6,7 @@ A line gets here only when a public text needs it as it is. Two secret lines in 
 
 IDIOMS = {  # the line: where it is public, and why that gives no answer away
     'with np.errstate(divide="ignore"):': "04, a measurement: how NumPy keeps silent",
-    "cols = columns.im2col(x[:, block])": "09, a measurement: a call of an earlier exercise",
     # what misconceptions repeat, for they rewrite a method that stays in the answer
     'with open(path, "wb") as file:': "07, a measurement: how Python writes a file",
-    "mean, var = batch_statistics(rows)": "09, the visible test: a call of the exercise",
-    "def update(self, p, g, state, options):": "06, the signature that every optimizer has",
-    '(beta1, beta2), t = options["betas"], state["step"]': "06, a measurement reads the options of Adam",
-    'p -= options["lr"] * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + options["eps"])': "06, a measurement: "
-    "the formula of the page's text",
     'return g + options["weight_decay"] * p': "06, a given method of the base class",
 }

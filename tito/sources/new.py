@@ -12,7 +12,7 @@ from tito.registry import MODULES, Module
 
 TEMPLATES = Path(__file__).with_name("example_module")
 POINTS, HOURS = 20, 3  # of the example; an author changes page and row together
-END_OF_ROWS = ")  # fmt: skip\n"
+END_OF_ROWS = "\n)  # fmt: skip\n\n\n"
 ROW = '    Module({m.number}, "{m.name}", "{m.export}", {m.needs}, {m.points}, {m.hours}, "{m.gives}", {{}}),\n'
 
 
@@ -56,7 +56,7 @@ def with_row(registry: str, module: Module) -> str:
     row = ROW.format(m=module)
     if registry.count(END_OF_ROWS) != 1:
         raise CourseError("The end of the list in tito/registry.py was not found.", f"Add this row: {row.strip()}")
-    text = registry.replace(END_OF_ROWS, row + END_OF_ROWS)
+    text = registry.replace(END_OF_ROWS, f"\n{row.rstrip()}{END_OF_ROWS}", 1)
     ast.parse(text)
     return text
 

@@ -1,5 +1,5 @@
 """np.savez saves whatever it is given."""
-# loses: test-save-checkpoint, test-module-training
+# loses: test-save-checkpoint, test-module-training, test-checkpoint-state
 
 # %% save-checkpoint
 #| export

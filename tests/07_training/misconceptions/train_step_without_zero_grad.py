@@ -1,5 +1,5 @@
 """backward() makes new gradients; the optimizer has used the old ones up."""
-# loses: test-train-step, test-module-training
+# loses: test-train-step, test-module-training, test-train-epoch, test-checkpoint-state
 
 # %% train-step
 #| export

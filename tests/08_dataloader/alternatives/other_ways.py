@@ -15,12 +15,7 @@ def collate(samples):
 class TensorDataset(Dataset):
 
     def __init__(self, *tensors: Any) -> None:
-        self.arrays = [as_column(values) for values in tensors]
-        if not self.arrays:
-            raise ValueError("TensorDataset needs at least one Tensor or array.")
-        if len({len(array) for array in self.arrays}) > 1:
-            lengths = ", ".join(str(len(array)) for array in self.arrays)
-            raise ShapeError(f"TensorDataset: the fields have {lengths} rows: every sample needs one row of each.")
+        self.arrays = as_columns(tensors)
 
     def __len__(self) -> int:
         return len(self.arrays[0])
@@ -38,17 +33,17 @@ class TensorDataset(Dataset):
 #| export
 class Subset(Dataset):
 
-    def __init__(self, dataset, indices):
+    def __init__(self, dataset: Dataset, indices: Sequence[int] | np.ndarray) -> None:
         self.dataset, self.indices = dataset, checked_rows(indices, len(dataset))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple:
         row = self.indices.tolist()[index]
         return self.dataset[row]
 
-    def gather(self, indices):
+    def gather(self, indices: Sequence[int] | np.ndarray) -> tuple:
         return self.dataset.gather(self.indices.take(indices))
 
 # %% random-split
@@ -112,7 +107,9 @@ class Normalize:
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         self.mean, self.std = np.float32(mean), np.float32(std)
         if self.mean.ndim != 1 or self.mean.shape != self.std.shape or not np.all(self.std > 0):
-            raise ValueError(f"Normalize needs a mean and a std above 0 for each channel, not {mean} and {std}.")
+            raise ValueError(
+                f"Normalize needs a mean and a std above 0 for each channel, not {mean} and {std}."
+            )
 
     def __call__(self, images: np.ndarray, rng: Any = None) -> np.ndarray:
         if images.shape[-3] != len(self.mean):

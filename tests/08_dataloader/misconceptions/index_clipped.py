@@ -6,12 +6,7 @@
 class TensorDataset(Dataset):
 
     def __init__(self, *tensors: Any) -> None:
-        self.arrays = [as_column(values) for values in tensors]
-        if not self.arrays:
-            raise ValueError("TensorDataset needs at least one Tensor or array.")
-        if len({len(array) for array in self.arrays}) > 1:
-            lengths = ", ".join(str(len(array)) for array in self.arrays)
-            raise ShapeError(f"TensorDataset: the fields have {lengths} rows: every sample needs one row of each.")
+        self.arrays = as_columns(tensors)
 
     def __len__(self) -> int:
         return len(self.arrays[0])

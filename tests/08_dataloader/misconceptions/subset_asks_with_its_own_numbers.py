@@ -5,14 +5,14 @@
 #| export
 class Subset(Dataset):
 
-    def __init__(self, dataset, indices):
+    def __init__(self, dataset: Dataset, indices: Sequence[int] | np.ndarray) -> None:
         self.dataset, self.indices = dataset, checked_rows(indices, len(dataset))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple:
         return self.dataset[int(self.indices[index])]
 
-    def gather(self, indices):
+    def gather(self, indices: Sequence[int] | np.ndarray) -> tuple:
         return self.dataset.gather(indices)

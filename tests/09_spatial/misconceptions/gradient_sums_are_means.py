@@ -1,5 +1,5 @@
 """The gradient of the weight is a mean over the batch."""
-# loses: test-batch-norm-backward, test-module-spatial
+# loses: test-batch-norm-backward
 
 # %% batch-norm-backward
 #| export
