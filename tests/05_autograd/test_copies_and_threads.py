@@ -29,8 +29,8 @@ def train(model: Net, steps: int = 3) -> list[float]:
     x, y = Tensor(rng.normal(size=(8, 20))), Tensor(rng.normal(size=(8, 1)))
     losses = []
     for _ in range(steps):
-        loss = mse_loss(model(x), y)
         model.zero_grad()
+        loss = mse_loss(model(x), y)
         loss.backward()
         with no_grad():
             for p in model.parameters():
@@ -87,7 +87,7 @@ class TestCopiesTrainOn:
 
     @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, pickle.dumps])
     def test_a_recorded_result_is_refused_with_a_sentence(self, way):
-        y = Tensor([1.0], requires_grad=True) * 2
+        y = 2 * Tensor([1.0, 4.0], requires_grad=True)
         with pytest.raises(RuntimeError, match=r"<mul>.*x\.detach\(\)"):
             way(y)
         assert way(y.detach()) is not None
@@ -101,13 +101,13 @@ class TestNoGradBelongsToWhoEntersIt:
     def test_another_thread_goes_on_recording(self):
         inside, done, seen = threading.Event(), threading.Event(), []
 
-        def evaluate():
+        def quiet():
             with no_grad():
                 seen.append(self.records())
                 inside.set()
                 done.wait(10)
 
-        thread = threading.Thread(target=evaluate)
+        thread = threading.Thread(target=quiet)
         thread.start()
         inside.wait(10)
         assert self.records()

@@ -353,9 +353,9 @@ class TestAgainstMeasuredSlopes:
                 for position in range(case.count):
                     inputs = [Tensor(x, requires_grad=i == position) for i, x in enumerate(case.arrays)]
                     case.operation(*inputs, *case.extras, **case.options).backward(case.weights())
-                    for i, x in enumerate(inputs):
-                        if i == position:
-                            np.testing.assert_array_equal(x.grad, whole[i].grad)
+                    for place, x in enumerate(inputs):
+                        if place == position:
+                            np.testing.assert_array_equal(x.grad, whole[place].grad)
                         else:
                             assert x.grad is None
 

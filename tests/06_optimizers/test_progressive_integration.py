@@ -239,8 +239,8 @@ class TestState:
         after = optimizer.state_dict()
         assert after["param_groups"] == before["param_groups"]
         for place, kept in before["state"].items():
-            for name, value in kept.items():
-                np.testing.assert_array_equal(after["state"][place][name], value)
+            for word, array in kept.items():
+                np.testing.assert_array_equal(after["state"][place][word], array)
 
 
 class TestErrors:

@@ -247,10 +247,10 @@ def everything(trainer: Trainer) -> dict:
             place: {name: np.asarray(v).tobytes() for name, v in kept.items()}
             for place, kept in optimizer["state"].items()
         },
-        "scheduler": trainer.scheduler.state_dict() if trainer.scheduler else None,
+        "rate": trainer.scheduler and trainer.scheduler.state_dict(),
         "place": (trainer.epoch, trainer.batch, trainer.loader_state, trainer.random_at_epoch),
         "history": (list(trainer.history.loss), list(trainer.history.epochs)),
-        "random": generator().bit_generator.state,
+        "luck": generator().bit_generator.state,
     }
 
 
