@@ -107,6 +107,10 @@ class Notebook:
         self._idle()
         return "\n".join(cell.locator(".jp-OutputArea-output").all_inner_texts()).strip()
 
+    def show_below(self, text: str) -> None:
+        """Scroll until all that stands below a cell can be seen."""
+        self.cell(text).locator(".jp-OutputArea-output").last.scroll_into_view_if_needed()
+
     def validate(self) -> str:
         """Press Validate and return the answer."""
         self.page.get_by_role("button", name="Validate").click()

@@ -81,6 +81,7 @@ def test_the_first_exercise(notebook, real_course, picture, tmp_path):
     notebook.write(ANSWER, answer_of("wrong", real_course))
     assert notebook.run(ANSWER) == ""
     assert notebook.run(TEST) == FAILED
+    notebook.show_below(TEST)
     page.screenshot(path=picture)
 
     notebook.write(ANSWER, answer_of("right", real_course))

@@ -34,6 +34,8 @@ STATEMENTS = [
     ([1, 2], (1, 2), "the answer is a list, not a tuple"),
     ((2, 1), (1, 2), "the right entries in another order"),
     ((1,), (1, 2), "the answer has 1 entries, not 2"),
+    (["int64", "uint8"], ["float32", "uint8"], "only entry 0 differs"),
+    ((2, ["a", "b"]), (2, ["a"]), "only entry 1 differs"),
     (TABLE * [[1, 2, 1], [3, 1, 1]], TABLE, ""),
     ("yes", "no", ""),
 ]

@@ -71,6 +71,9 @@ def _plain(got: Any, expected: Any) -> str:
             return f"the answer has {len(got)} entries, not {len(expected)}"
         if sorted(map(repr, got)) == sorted(map(repr, expected)):
             return "the right entries in another order"
+        wrong = [place for place, pair in enumerate(zip(got, expected, strict=True)) if repr(pair[0]) != repr(pair[1])]
+        if len(wrong) == 1 < len(expected):
+            return f"only entry {wrong[0]} differs"
     return ""
 
 
