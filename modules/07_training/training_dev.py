@@ -812,9 +812,10 @@ def save_checkpoint(
             still there, and nothing else.
 
     TODO: write a temporary file, bring it to the disk, rename it.
-    APPROACH: 1. the text json.dumps(metadata)  2. open f"{path}.tmp" for writing bytes  3. write_arrays:
-        the text as an array named "metadata", then the arrays  4. file.flush(), os.fsync(file.fileno())  5. os.replace  6. whatever happens, no temporary
-        file stays behind
+    APPROACH: 1. the text json.dumps(metadata)  2. open f"{path}.tmp" for writing bytes
+        3. write_arrays: the text as an array named "metadata", then the arrays
+        4. file.flush(), os.fsync(file.fileno())  5. os.replace
+        6. whatever happens, no temporary file stays behind
     EXAMPLE:
         >>> import tempfile
         >>> path = f"{tempfile.mkdtemp()}/run.npz"
