@@ -1951,7 +1951,7 @@ def absolute_x(g, x):
 @derivative(power, "x")
 def power_x(g, x, exponent):
     """d x^n/dx = n x^(n-1)."""
-    if exponent in (2, 3) and type(exponent) is int:
+    if type(exponent) is int and exponent in {2, 3}:
         return g * x * 2 if exponent == 2 else g * x * x * 3
     return np.where(
         exponent == 0,
