@@ -122,6 +122,10 @@ class Course:
         """The folder with the module's tests, misconceptions and alternatives."""
         return self.root / "tests" / module.folder
 
+    def beliefs(self, module: Module) -> Path:
+        """What each misconception of the module answers to each check, as digests."""
+        return self.root / "tito" / "lab" / "beliefs" / f"{module.folder}.json"
+
     def submission(self, student: str, module: Module) -> Path:
         """What a student handed in."""
         return self.submitted / student / _notebook(module)

@@ -33,11 +33,6 @@ LAB = Path(tito.lab.__file__).parent
 CHECKS = ("beliefs.py", "calls.py", "checks.py")  # what a digest depends on
 
 
-def beliefs_path(course: Course, module: Module) -> Path:
-    """Where a module's digests stand."""
-    return course.root / "tito" / "lab" / "beliefs" / f"{module.folder}.json"
-
-
 def fingerprint(course: Course, module: Module) -> str:
     """A hash of all that the digests depend on: the code of the page, the bank and the checks."""
     code = [cell.source for cell in read_cells(course.teaching_source(module)) if cell.kind == "code"]
@@ -48,7 +43,7 @@ def fingerprint(course: Course, module: Module) -> str:
 
 def up_to_date(course: Course, module: Module) -> bool:
     """Whether the module's digests belong to its page and its bank as they are."""
-    path = beliefs_path(course, module)
+    path = course.beliefs(module)
     return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["of"] == fingerprint(course, module)
 
 
@@ -74,7 +69,7 @@ def write_beliefs(course: Course, module: Module, jobs: int = 2) -> Path:
         "beliefs": [variant.belief for variant in bank],
         "answers": dict(sorted(known.items())),
     }
-    path = beliefs_path(course, module)
+    path = course.beliefs(module)
     write_atomic(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     return path
 
