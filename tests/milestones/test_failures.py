@@ -64,6 +64,11 @@ class TestAStudentsRun:
 
 
 class TestFailures:
+    def test_a_year_with_two_milestones_asks_which(self, kit):
+        with pytest.raises(CourseError, match=r"'2017' means two.* 05_2017_transformer, 06_2017_language"):
+            find_milestone(kit, "2017")
+        assert find_milestone(kit, "5").folder == find_milestone(kit, "Transformer").folder == "05_2017_transformer"
+
     def test_a_missing_module_is_named(self, kit):
         kit.exported(find_module("losses")).unlink()
         require_modules(kit, find_milestone(kit, "perceptron"))

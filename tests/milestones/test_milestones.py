@@ -3,6 +3,7 @@
 import gzip
 import io
 import re
+import sys
 import tarfile
 from pathlib import Path
 
@@ -25,6 +26,7 @@ SENTENCES = {
     "1969": ("One layer answers 2 of them", "Two layers answer 4 of 4", "this run keeps it"),
     "1986": ("9,610 weights", "1,438 handwritten digits", "Of 359 digits", "one digit is 0.28%", "this run keeps it"),
     "1998": ("5,794 weights", "1,438 images of 8 x 8", "Of 359", "one is 0.28%", "this run keeps it"),
+    "transformer": ("57,600 random sequences", "12 letters", "Of 1,000", "attention, trained on", "this run keeps it"),
 }
 
 
@@ -86,6 +88,42 @@ def test_the_demo_trains_the_network_of_1986_and_no_copy_of_it(monkeypatch):
     assert list(COURSE.root.glob("tito/demo*.py")) == [COURSE.root / "tito" / "demo.py"]
 
 
+class TestLanguage:
+    @pytest.mark.timeout(400)
+    def test_a_quick_run_learns_more_than_pairs(self, script, tmp_path, capsys):
+        """The whole run takes minutes; it stands in the README and is run by hand."""
+        pytest.importorskip("matplotlib").use("agg")
+        picture = tmp_path / "picture.png"
+        saved = script("language").run(0, picture, quick=True)["bits saved against counting"]
+        told = capsys.readouterr().out
+        assert saved > 0.05
+        assert picture.is_file()
+        assert "The claim" not in told  # it is made for the whole run
+
+    def test_known_and_new_are_other_files_of_the_same_library(self, script):
+        known, new = script("language").library()
+        assert known.isascii() and new.isascii()
+        assert len(known) > 5 * len(new) > 1_000_000
+        assert new[:2000] not in known
+
+    @pytest.mark.parametrize("order", [1, 2, 3])
+    def test_counting(self, script, order):
+        """Against the formula, written for one character at a time."""
+        known, new = "abracadabra, a barbarian", "a bar, abrupt"
+
+        def chance(context, character):
+            if context is None:
+                return 1 / 128
+            after = [known[i + len(context)] for i in range(len(known) - len(context)) if known.startswith(context, i)]
+            shorter = chance(context[1:] if context else None, character)
+            kinds = len(set(after))
+            return (after.count(character) + kinds * shorter) / (len(after) + kinds) if after else shorter
+
+        chances = [chance(new[i - order + 1 : i], new[i]) for i in range(order - 1, len(new))]
+        expected = -np.log2(chances).mean()
+        assert script("language").Counting(known, order).bits(new) == pytest.approx(expected)
+
+
 class TestOtherData:
     @pytest.mark.parametrize("data", ["mnist", "cifar10"])
     def test_files_in_a_folder(self, data, script, tmp_path, capsys):
@@ -136,7 +174,7 @@ class TestForm:
         assert len(text.splitlines()) <= 200
         assert "Sequential" not in text
         imported = set(re.findall(r"^ *(?:from|import) (\w+)", text, flags=re.MULTILINE))
-        assert imported <= {"argparse", "collections", "matplotlib", "numpy", "pathlib", "time", "tinytorch"}
+        assert imported - set(sys.stdlib_module_names) <= {"matplotlib", "numpy", "tinytorch"}
 
     def test_the_readme_states_what_was_measured_for_each_goal(self, milestone):
         text = milestone.path.with_name("README.md").read_text(encoding="utf-8")

@@ -67,14 +67,15 @@ def find_milestone(course: Course, word: str) -> Milestone:
     """Return the milestone that a person means.
 
     Raises:
-        CourseError: there is none; the message lists those there are.
+        CourseError: there is none, or the year has two; the message lists what there is to choose from.
     """
-    found = find_milestones(course)
-    for milestone in found:
-        if word.lower() in milestone.words:
-            return milestone
-    known = ", ".join(milestone.folder for milestone in found) or "none here"
-    raise CourseError(f"There is no milestone '{word}'.", f"Choose one of: {known}.")
+    milestones = find_milestones(course)
+    meant = [milestone for milestone in milestones if word.lower() in milestone.words]
+    if len(meant) == 1:
+        return meant[0]
+    problem = f"'{word}' means two milestones." if meant else f"There is no milestone '{word}'."
+    known = ", ".join(milestone.folder for milestone in meant or milestones) or "none here"
+    raise CourseError(problem, f"Choose one of: {known}.")
 
 
 def missing_modules(course: Course, milestone: Milestone) -> list[Module]:
