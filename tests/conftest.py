@@ -1,6 +1,7 @@
 """pytest's side of the module list: a marker per module (`pytest -m m05`), and patience with an unfinished kit.
 
-Tests marked `slow` are skipped, and listed as skipped, unless `--slow` is given.
+Tests marked `slow` are skipped, and listed as skipped, unless `--slow` is given. With `--dist loadgroup` the tests of a
+file stay together, those of the round trip module by module.
 """
 
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(markers[_folder(item.path)])
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="slow: .ci/run runs it, or pytest --slow"))
+        if config.getoption("dist", "no") == "loadgroup":
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
 class NotBuiltYet(pytest.File):
@@ -58,6 +61,12 @@ def first_missing(course: Course, folder: str) -> str:
         if course.is_kit and not course.exported(module).is_file():
             return f"module {module.number:02d} is not in your package yet: tito export {module.number:02d}"
     return ""
+
+
+def _group(item: pytest.Item) -> str:
+    """Tests that share what their fixtures make."""
+    module = item.callspec.params.get("module") if hasattr(item, "callspec") else None
+    return f"{item.path.relative_to(TESTS)} {getattr(module, 'folder', '')}"
 
 
 def _folder(path: Path) -> str:

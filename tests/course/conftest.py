@@ -107,8 +107,15 @@ def real_course(tmp_path_factory):
     return real.RealCourse(tmp_path_factory.mktemp("real"))
 
 
+class ColdRunner(SubprocessRunner):
+    """For systems that cannot fork: every notebook runs from its beginning."""
+
+    def start_from(self, *_):
+        """Nothing is shared."""
+
+
 @pytest.fixture(scope="session")
 def runner():
     """A `Runner` that is quick where the system can fork."""
-    with warm.WarmRunner() if sys.platform == "linux" else nullcontext(SubprocessRunner()) as runner:
+    with warm.WarmRunner() if sys.platform == "linux" else nullcontext(ColdRunner()) as runner:
         yield runner

@@ -1,7 +1,7 @@
 """For every module: the solution gets full points, a blank notebook none, each misconception loses what it should.
 
 Everything passes the normaliser and is scored by nbgrader. The solution and the blank notebook take the whole way of
-`tito grade`, gradebook included. The many variants share a warm process (`warm.py`): some tenths of a second each. Like
+`tito grade`, gradebook included. The many variants run from the first answer in which they differ (`warm.py`). Like
 grading, they leave the measurements out, which earn no points and run once on their own.
 """
 
@@ -39,13 +39,16 @@ every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: mod
 def run(real_course, runner):
     """Run the solution of a module with some answers replaced; returns the executed notebook."""
 
-    def run(module, replaced):
-        real = real_course[module]
-        submission = parse_submission(real.answered(real.solution | replaced))
-        notebook = normalise(submission, real.skeleton).notebook
+    def answered(real, answers):
+        notebook = normalise(parse_submission(real.answered(answers)), real.skeleton).notebook
         for index in measurements(notebook):
             notebook.cells[index].source = ""
-        return runner.run(notebook, real.stack, Limits()).notebook
+        return notebook
+
+    def run(module, replaced):
+        real = real_course[module]
+        runner.start_from(answered(real, real.solution), real.stack, Limits())
+        return runner.run(answered(real, real.solution | replaced), real.stack, Limits()).notebook
 
     return run
 
