@@ -19,9 +19,11 @@ learns its own small derivative, and a walk over the recorded graph multiplies t
 the price of running the network once. You will measure how small.
 
 **Needs** `Tensor` (01), activations (02), layers (03), losses (04) | **Exports** `tinytorch.core.autograd` | **About** 6 hours | **Points** 95
+
+The two folded cells below import what this page needs.
 """
 
-# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.autograd
 #| export
 import gc
@@ -50,7 +52,7 @@ from tinytorch.core.tensor import (
     power, reduce_max, reduce_mean, reduce_sum, reduce_var, reshape, set_engine, sqrt, sub, wrap,
 )
 
-# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import time  # this page only: plots and measurements are not exported
 
 import matplotlib.pyplot as plt

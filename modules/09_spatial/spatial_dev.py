@@ -18,9 +18,11 @@ A linear layer that reads a 1000 x 1000 photograph needs a million weights *per 
 build the layer that looks through a small window instead and slides it everywhere: first as the formula says it, then as one matrix product.
 
 **Needs** `Tensor` (01), activations (02), layers (03), losses (04), autograd (05), and, for its network, optimizers (06), training (07) and loaders (08) | **Exports** `tinytorch.core.spatial` | **About** 6 hours | **Points** 90
+
+The two folded cells below import what this page needs.
 """
 
-# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.spatial
 #| export
 from dataclasses import dataclass
@@ -34,7 +36,7 @@ from tinytorch.core.autograd import Context, Function
 from tinytorch.core.layers import Module, Parameter
 from tinytorch.core.tensor import ShapeError, Tensor, generator
 
-# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
 
 from tinytorch.core.activations import relu
