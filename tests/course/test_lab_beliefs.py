@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 from mini import TENSOR_MODULE
+from real import REPOSITORY
 
 from tito.lab import beliefs, check_close, check_equal
+from tito.registry import MODULES
 from tito.release.beliefs import up_to_date, write_beliefs
 
 BELIEF = "A factor adds."
@@ -113,5 +115,16 @@ def test_the_bank_of_a_course_becomes_digests(course):
     assert (facts["beliefs"], list(facts["answers"].values())) == ([BELIEF], [[0]])
     assert "np.float32" not in json.dumps(facts)
     assert up_to_date(course, TENSOR_MODULE)
+    page = source.read_text(encoding="utf-8")
+    source.write_text(page.replace("[1.0, 5.0], 2), [2, 10]", "[1.0, 6.0], 2), [2, 12]"), encoding="utf-8")
+    assert not up_to_date(course, TENSOR_MODULE)
+    source.write_text(page, encoding="utf-8")
+    assert up_to_date(course, TENSOR_MODULE)
     (folder / "adds.py").write_text(MISCONCEPTION.replace("adds", "is added"), encoding="utf-8")
     assert not up_to_date(course, TENSOR_MODULE)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
+def test_the_recorded_beliefs_belong_to_page_and_bank_as_they_are(module):
+    stale = f"{module.folder} changed (page, bank or checks) since its beliefs were recorded: run `tito sync`"
+    assert up_to_date(REPOSITORY, module), stale
