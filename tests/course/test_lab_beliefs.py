@@ -79,7 +79,7 @@ def test_recording_reaches_every_check_and_raises_nothing(monkeypatch):
     assert len(beliefs.recorded()) == 2
 
 
-@pytest.mark.parametrize("answer", [None, np.zeros(0), object()])
+@pytest.mark.parametrize("answer", [None, np.zeros(0), object(), ["a", object()]])
 def test_an_answer_that_says_nothing_has_no_digest(answer):
     assert beliefs.digest("f(x)", np.arange(4), answer) == ""
 
@@ -92,6 +92,23 @@ def test_an_answer_that_many_mistakes_give_is_told_as_one_of_several(known, monk
     monkeypatch.setattr(beliefs, "_known", lambda: {beliefs.digest("f(x)", 7, answer): f'"{BELIEF}"'})
     told = f'"{BELIEF}" may be behind it; other mistakes give this answer, too'
     assert beliefs.belief("f(x)", 7, answer) == (told if common else f'"{BELIEF}" gives this same answer')
+
+
+NESTED = [["state", "param_groups"], [0, 1.5]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "same", "other"),
+    [
+        (NESTED, [["state", "param_groups"], [0, np.float32(1.5)]], [["state", "param_groups"], [1, 1.5]]),
+        ({"there": [[1.0, 0.1]]}, {"there": [[1, np.float32(0.1)]]}, {"here": [[1.0, 0.1]]}),
+        ((["a"], [], 2), (["a"], [], np.float64(2)), (["b"], [], 2)),
+        ([[1.0], [2.0, None]], [[1], [2, None]], [[1.0, 2.0], [None]]),
+    ],
+)
+def test_a_digest_tells_what_a_list_holds_in_whatever_type(answer, same, other):
+    assert beliefs.digest("f(x)", NESTED, answer) == beliefs.digest("f(x)", NESTED, same) != ""
+    assert beliefs.digest("f(x)", NESTED, answer) != beliefs.digest("f(x)", NESTED, other) != ""
 
 
 def test_a_digest_depends_on_the_check_and_not_on_the_last_digits():
