@@ -38,6 +38,13 @@ STATEMENTS = [
     ((2, ["a", "b"]), (2, ["a"]), "only entry 1 differs"),
     (TABLE * [[1, 2, 1], [3, 1, 1]], TABLE, ""),
     ("yes", "no", ""),
+    # Near to a statement that would be false:
+    (TABLE * [[1.004], [1.006]], TABLE, ""),
+    (TABLE * 1.0005, TABLE, ""),
+    ([None, None, 2.0], np.array([3.0, 4.0, 2.0]), "the answer holds None: is a `return` missing?"),
+    ([[1.0], [2.0, 3.0]], np.array([1.0, 2.0]), ""),
+    ([False, False, False], [True, True, False], ""),
+    ([False, True, True], [True, True, False], "the right entries in another order"),
 ]
 
 
@@ -128,7 +135,8 @@ def slip(x):
 def test_an_error_is_told_with_the_students_own_line():
     lines = message(check_close, lambda: slip(np.zeros(2)), 1.0)
     assert lines[2] == "  got       IndexError: index 5 is out of bounds for axis 0 with size 2"
-    assert lines[3] == "  shows     raised in `slip`: return x[5]"
+    line = slip.__code__.co_firstlineno + 1
+    assert lines[3] == f"  shows     raised in slip, line {line}: return x[5]"
 
 
 def test_an_answer_that_is_not_written_says_so_itself():
@@ -150,7 +158,11 @@ def test_what_should_be_refused():
     ]
     lines = message(check_raises, ValueError, lambda: int("x"), mentions=["shape"])
     assert "  differs   the message lacks 'shape'" in lines
-    assert message(check_raises, ValueError, lambda: slip(()))[3] == "  shows     raised in `slip`: return x[5]"
+    line = slip.__code__.co_firstlineno + 1
+    assert (
+        message(check_raises, ValueError, lambda: slip(()))[3]
+        == f"  shows     raised in slip, line {line}: return x[5]"
+    )
 
 
 def multiply(a, b):
