@@ -4,13 +4,12 @@ import importlib.util
 import shutil
 import sys
 import zipfile
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from tito.course import Course
-from tito.engine.runner import SubprocessRunner
+from tito.engine.warm import warm_runner
 
 
 def _load(name):
@@ -22,7 +21,7 @@ def _load(name):
     return module
 
 
-mini, real, warm = _load("mini"), _load("real"), _load("warm")
+mini, real = _load("mini"), _load("real")
 inboxes, hand_in_trees = _load("inboxes"), _load("hand_in_trees")
 if importlib.util.find_spec("playwright"):
     _load("browser")
@@ -107,15 +106,8 @@ def real_course(tmp_path_factory):
     return real.RealCourse(tmp_path_factory.mktemp("real"))
 
 
-class ColdRunner(SubprocessRunner):
-    """For systems that cannot fork: every notebook runs from its beginning."""
-
-    def start_from(self, *_):
-        """Nothing is shared."""
-
-
 @pytest.fixture(scope="session")
 def runner():
-    """A `Runner` that is quick where the system can fork."""
-    with warm.WarmRunner() if sys.platform == "linux" else nullcontext(ColdRunner()) as runner:
+    """A `Runner` for the many variants of a page."""
+    with warm_runner() as runner:
         yield runner

@@ -1,8 +1,8 @@
 """For every module: the solution gets full points, a blank notebook none, each misconception loses what it should.
 
 Everything passes the normaliser and is scored by nbgrader. The solution and the blank notebook take the whole way of
-`tito grade`, gradebook included. The many variants run from the first answer in which they differ (`warm.py`). Like
-grading, they leave the measurements out, which earn no points and run once on their own.
+`tito grade`, gradebook included. The many variants run from the first answer in which they differ. Like grading, they
+leave the measurements out, which earn no points and run once on their own.
 """
 
 import pytest
@@ -10,7 +10,7 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import determine_grade
 from real import REPOSITORY, is_answer, is_test, read
 
-from tito.engine.measurements import measurements
+from tito.engine.measurements import measurements, without_measurements
 from tito.engine.normalise import normalise
 from tito.engine.reading import parse_submission
 from tito.engine.runner import Limits
@@ -40,10 +40,7 @@ def run(real_course, runner):
     """Run the solution of a module with some answers replaced; returns the executed notebook."""
 
     def answered(real, answers):
-        notebook = normalise(parse_submission(real.answered(answers)), real.skeleton).notebook
-        for index in measurements(notebook):
-            notebook.cells[index].source = ""
-        return notebook
+        return without_measurements(normalise(parse_submission(real.answered(answers)), real.skeleton).notebook)
 
     def run(module, replaced):
         real = real_course[module]
