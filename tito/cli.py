@@ -17,6 +17,12 @@ from tito.course import Course, find_course
 from tito.errors import CourseError
 from tito.failures import BUG, DEBUG, INTERRUPTED, explain
 
+WELCOME = """Build a machine learning framework, one notebook at a time.
+
+New here? {steps}; when something does not work, [bold]tito doctor[/bold] says why."""
+STUDENTS = "Students begin with [bold]tito start 01[/bold]"
+INSTRUCTORS = "instructors with [bold]tito build[/bold]"
+
 
 class CommandsHere(TyperGroup):
     """The commands that make sense where one stands: in a student's kit those of a student, elsewhere all."""
@@ -46,6 +52,12 @@ class CommandsHere(TyperGroup):
         except KeyboardInterrupt:
             typer.echo("Stopped.", err=True)
             raise typer.Exit(INTERRUPTED) from None
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help; a kit's begins with a student's first step alone."""
+        course = course_here()
+        self.help = WELCOME.format(steps=STUDENTS if course and course.is_kit else f"{STUDENTS}; {INSTRUCTORS}")
+        super().format_help(ctx, formatter)
 
     @staticmethod
     def _belongs_here(command: Any) -> bool:
@@ -84,11 +96,7 @@ def tito(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Build a machine learning framework, one notebook at a time.
-
-    New here? Students begin with [bold]tito start 01[/bold]; instructors with [bold]tito build[/bold];
-    when something does not work, [bold]tito doctor[/bold] says why.
-    """
+    """Read the options that stand before any command."""
 
 
 @cache

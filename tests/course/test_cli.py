@@ -41,6 +41,16 @@ def test_help_is_sorted_by_who_needs_it(tmp_path):
         assert re.search(rf"│ {command} ", done.stdout)
 
 
+def test_help_in_a_kit_is_for_students_alone(tmp_path):
+    for name in ("pyproject.toml", "nbgrader_config.py"):
+        (tmp_path / name).touch()
+    shown = tito("--help", cwd=tmp_path).stdout
+    assert "Students begin with tito start 01; when something does not work, tito doctor says why." in " ".join(
+        shown.split()
+    )
+    assert "build" not in shown
+
+
 def test_every_command_has_help(tmp_path):
     for command in ("build", "export", "lint", "doctor"):
         done = tito(command, "-h", cwd=tmp_path)
