@@ -15,12 +15,13 @@ from typer.core import TyperGroup
 from tito import __version__, commands
 from tito.course import Course, find_course
 from tito.errors import CourseError
-from tito.failures import BUG, DEBUG, INTERRUPTED, explain
+from tito.failures import BUG, DEBUG, INTERRUPTED, MISTAKE, explain
 
 WELCOME = """Build a machine learning framework, one notebook at a time.
 
 New here? {steps}; when something does not work, [bold]tito doctor[/bold] says why."""
 STUDENTS = "Students begin with [bold]tito start 01[/bold]"
+USAGE: Any = typer.BadParameter.__base__  # of all errors of usage; typer exports this one of them
 INSTRUCTORS = "instructors with [bold]tito build[/bold]"
 
 
@@ -114,7 +115,12 @@ def main() -> None:
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     register_commands()
     try:
-        app(prog_name="tito")
+        sys.exit(app(prog_name="tito", standalone_mode=False))
+    except USAGE as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # a group alone; the help is shown already
+            sys.exit(MISTAKE)
+        command = error.ctx.command_path
+        _stop(CourseError(f"{command}: {error.format_message().rstrip('.')}.", f"See how it is used: {command} --help"))
     except Exception as error:  # noqa: BLE001  (the last place where an error can become a sentence)
         _stop(error)
 
