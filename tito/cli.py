@@ -115,7 +115,7 @@ def main() -> None:
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     register_commands()
     try:
-        sys.exit(app(prog_name="tito", standalone_mode=False))
+        sys.exit(app(prog_name="tito", standalone_mode=False) or 0)
     except USAGE as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # a group alone; the help is shown already
             sys.exit(MISTAKE)
