@@ -11,8 +11,10 @@ import pytest
 
 from tito.course import Course
 from tito.registry import MODULES
+from tito.student.unwritten import unwritten_parts
 
 TESTS = Path(__file__).parent
+PATIENCE = 120  # seconds a test may take, where pytest-timeout is installed; kits are without it
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +31,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if _folder(item.path) in markers:
             item.add_marker(markers[_folder(item.path)])
+        if config.pluginmanager.hasplugin("timeout") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(PATIENCE))
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="slow: .ci/run runs it, or pytest --slow"))
         if config.getoption("dist", "no") == "loadgroup":
@@ -45,7 +49,7 @@ class NotBuiltYet(pytest.File):
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> NotBuiltYet | None:
-    """In a kit, skip the tests of a module until it and those before it are exported; in the course they must be."""
+    """In a kit, skip the tests of a module until it and those before it are written and exported."""
     cure = first_missing(Course(TESTS.parent), _folder(module_path))
     if not cure:
         return None
@@ -58,8 +62,11 @@ def first_missing(course: Course, folder: str) -> str:
     """Say which module keeps the tests in `folder` from running in a kit; "" when they can run."""
     until = next((module.number for module in MODULES if module.folder == folder), 0)
     for module in MODULES[:until]:
+        number = f"{module.number:02d}"
         if course.is_kit and not course.exported(module).is_file():
-            return f"module {module.number:02d} is not in your package yet: tito export {module.number:02d}"
+            return f"module {number} is not in your package yet: tito export {number}"
+        if course.is_kit and (blank := unwritten_parts(course, module)):
+            return f"module {number} in your package lacks {blank[0]}: write it, then tito export {number}"
     return ""
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-STUB = ("your code here",)  # what nbgrader_config.py puts in place of an answer
+from tito.sources.markers import UNWRITTEN
+
 STUDENT_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -31,7 +32,7 @@ def explain(shell: Any, kind: type[Exception], error: Exception, tb: TracebackTy
     """
     sys.last_type, sys.last_value, sys.last_traceback = kind, error, tb
     frames = list(traceback.walk_tb(tb))
-    if isinstance(error, NotImplementedError) and error.args == STUB:
+    if isinstance(error, NotImplementedError) and error.args == (UNWRITTEN,):
         error.args = (f"not written yet: {_name(frames[-1][0].f_code)}",)
         shell._showtraceback(kind, error, [str(error)])
     elif lines := _test_failure(frames, shell.user_ns, error):
