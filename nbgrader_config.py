@@ -1,4 +1,8 @@
-"""nbgrader's settings for this course; `tito` reads them too, and every stock nbgrader command works in this folder."""
+"""nbgrader's settings for this course; `tito` reads them too, and every stock nbgrader command works in this folder.
+
+There is no exchange: hand-ins come with `tito collect`, so `nbgrader list`, `collect` and `release_assignment`
+have nothing to look at. `tito report` lists who handed in what.
+"""
 
 c = get_config()  # noqa: F821  (nbgrader provides it)
 

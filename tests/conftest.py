@@ -1,6 +1,7 @@
 """pytest's side of the module list: a marker per module (`pytest -m m05`), and patience with an unfinished kit.
 
-Tests marked `slow` are skipped, and listed as skipped, unless `--slow` is given.
+Tests marked `slow` are skipped, and listed as skipped, unless `--slow` is given. With `--dist loadgroup` the tests of a
+file stay together, those of the round trip module by module.
 """
 
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ import pytest
 
 from tito.course import Course
 from tito.registry import MODULES
+from tito.student.unwritten import unwritten_parts
 
 TESTS = Path(__file__).parent
+PATIENCE = 120  # seconds a test may take, where pytest-timeout is installed; kits are without it
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,8 +31,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if _folder(item.path) in markers:
             item.add_marker(markers[_folder(item.path)])
+        if config.pluginmanager.hasplugin("timeout") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(PATIENCE))
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="slow: .ci/run runs it, or pytest --slow"))
+        if config.getoption("dist", "no") == "loadgroup":
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
 class NotBuiltYet(pytest.File):
@@ -42,7 +49,7 @@ class NotBuiltYet(pytest.File):
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> NotBuiltYet | None:
-    """In a kit, skip the tests of a module until it and those before it are exported; in the course they must be."""
+    """In a kit, skip the tests of a module until it and those before it are written and exported."""
     cure = first_missing(Course(TESTS.parent), _folder(module_path))
     if not cure:
         return None
@@ -55,9 +62,18 @@ def first_missing(course: Course, folder: str) -> str:
     """Say which module keeps the tests in `folder` from running in a kit; "" when they can run."""
     until = next((module.number for module in MODULES if module.folder == folder), 0)
     for module in MODULES[:until]:
+        number = f"{module.number:02d}"
         if course.is_kit and not course.exported(module).is_file():
-            return f"module {module.number:02d} is not in your package yet: tito export {module.number:02d}"
+            return f"module {number} is not in your package yet: tito export {number}"
+        if course.is_kit and (blank := unwritten_parts(course, module)):
+            return f"module {number} in your package lacks {blank[0]}: write it, then tito export {number}"
     return ""
+
+
+def _group(item: pytest.Item) -> str:
+    """Tests that share what their fixtures make."""
+    module = item.callspec.params.get("module") if hasattr(item, "callspec") else None
+    return f"{item.path.relative_to(TESTS)} {getattr(module, 'folder', '')}"
 
 
 def _folder(path: Path) -> str:

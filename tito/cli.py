@@ -15,7 +15,14 @@ from typer.core import TyperGroup
 from tito import __version__, commands
 from tito.course import Course, find_course
 from tito.errors import CourseError
-from tito.failures import BUG, DEBUG, INTERRUPTED, explain
+from tito.failures import BUG, DEBUG, INTERRUPTED, MISTAKE, explain
+
+WELCOME = """Build a machine learning framework, one notebook at a time.
+
+New here? {steps}; when something does not work, [bold]tito doctor[/bold] says why."""
+STUDENTS = "Students begin with [bold]tito start 01[/bold]"
+USAGE: Any = typer.BadParameter.__base__  # of all errors of usage; typer exports this one of them
+INSTRUCTORS = "instructors with [bold]tito build[/bold]"
 
 
 class CommandsHere(TyperGroup):
@@ -46,6 +53,12 @@ class CommandsHere(TyperGroup):
         except KeyboardInterrupt:
             typer.echo("Stopped.", err=True)
             raise typer.Exit(INTERRUPTED) from None
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help; a kit's begins with a student's first step alone."""
+        course = course_here()
+        self.help = WELCOME.format(steps=STUDENTS if course and course.is_kit else f"{STUDENTS}; {INSTRUCTORS}")
+        super().format_help(ctx, formatter)
 
     @staticmethod
     def _belongs_here(command: Any) -> bool:
@@ -84,11 +97,7 @@ def tito(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Build a machine learning framework, one notebook at a time.
-
-    New here? Students begin with [bold]tito start 01[/bold]; instructors with [bold]tito build[/bold];
-    when something does not work, [bold]tito doctor[/bold] says why.
-    """
+    """Read the options that stand before any command."""
 
 
 @cache
@@ -106,7 +115,12 @@ def main() -> None:
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     register_commands()
     try:
-        app(prog_name="tito")
+        sys.exit(app(prog_name="tito", standalone_mode=False) or 0)
+    except USAGE as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # a group alone; the help is shown already
+            sys.exit(MISTAKE)
+        command = error.ctx.command_path
+        _stop(CourseError(f"{command}: {error.format_message().rstrip('.')}.", f"See how it is used: {command} --help"))
     except Exception as error:  # noqa: BLE001  (the last place where an error can become a sentence)
         _stop(error)
 

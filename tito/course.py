@@ -62,6 +62,11 @@ class Course:
         return self.submitted / ".history"
 
     @property
+    def incoming(self) -> Path:
+        """Hand-ins on their way into `submitted/`, on the same disk; hidden as the history is."""
+        return self.submitted / ".incoming"
+
+    @property
     def autograded(self) -> Path:
         """Graded notebooks; nbgrader's `autograded`."""
         return self.root / "autograded"

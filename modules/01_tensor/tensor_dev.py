@@ -2189,8 +2189,8 @@ per call, keeps blocks of both matrices in the cache and lets one instruction wo
 Why does its rate *grow* with the size? Two n x n matrices are $2n^2$ numbers to read and $n^3$ multiply-adds to do: n/2 for each number.
 At 8 x 8 that is 4, at 512 x 512 it is 256, or 64 for each byte. This ratio, **arithmetic per byte**, decides what can be fast at all, and
 you will meet it in every module. (An H100 accelerator does $989 \cdot 10^{12}$ operations a second in bfloat16 and moves
-$3.35 \cdot 10^{12}$ bytes, says NVIDIA's data sheet for the SXM version, without sparsity: code that does fewer than 295 operations for each byte
-leaves it waiting. To draw the two limits as a *roofline* is the idea of Williams, Waterman and Patterson, 2009.)
+$3.35 \cdot 10^{12}$ bytes, says NVIDIA's data sheet for the SXM version, without sparsity. 989 / 3.35 = 295: code that does fewer operations for
+each byte leaves it waiting. To draw the two limits as a *roofline* is the idea of Williams, Waterman and Patterson, 2009.)
 
 Now your guess about cubes, on three kinds of numbers.
 """
@@ -2255,7 +2255,7 @@ from each cache line. The two sums hold a surprise that the last question of thi
 
 One more habit of the machine will matter when we train. glibc, the C library of most Linux systems, gives a large block back to the operating
 system as soon as it is freed; the next temporary gets fresh pages, which the system fills with zeros first. What counts as large adapts to the
-program, up to 32 MB (mallopt(3), M_MMAP_THRESHOLD). Asking it to keep freed memory is two calls, in the folded cell. It changes
+program, up to 32 MB on a 64-bit system (mallopt(3), on M_MMAP_THRESHOLD). Asking it to keep freed memory is two calls, in the folded cell. It changes
 nothing but speed, and `TINYTORCH_KEEP_MEMORY=0` switches it off.
 """
 

@@ -19,9 +19,11 @@ learns its own small derivative, and a walk over the recorded graph multiplies t
 the price of running the network once. You will measure how small.
 
 **Needs** `Tensor` (01), activations (02), layers (03), losses (04) | **Exports** `tinytorch.core.autograd` | **About** 6 hours | **Points** 95
+
+The two folded cells below import what this page needs.
 """
 
-# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.autograd
 #| export
 import gc
@@ -50,7 +52,7 @@ from tinytorch.core.tensor import (
     power, reduce_max, reduce_mean, reduce_sum, reduce_var, reshape, set_engine, sqrt, sub, wrap,
 )
 
-# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import time  # this page only: plots and measurements are not exported
 
 import matplotlib.pyplot as plt
@@ -1308,7 +1310,8 @@ def test_unit_numerical_gradient():
     """Slopes that are known on paper, and an input that comes back unchanged."""
     x = np.array([[1.0, 2.0], [3.0, -1.0]])
     check_close(lambda: numerical_gradient(lambda v: (v * v).sum(), x), 2 * x)
-    check_close(lambda: x, [[1.0, 2.0], [3.0, -1.0]])
+    expected = [np.ones((2, 2)), [[1.0, 2.0], [3.0, -1.0]]]  # x is as it was
+    check_close(lambda: [numerical_gradient(np.sum, x), x], expected)
     ### BEGIN HIDDEN TESTS
     check_close(
         lambda: numerical_gradient(lambda v: float(v[0] * v[1]), np.array([3.0, 5.0])), [5, 3]
@@ -2366,9 +2369,7 @@ def test_module():
     x, w, b = rng.normal(size=(5, 4)), rng.normal(size=(3, 4)), rng.normal(size=3)
     target = [0, 2, 1, 1, 0]
     gradient_check(lambda x, w, b: cross_entropy(tanh(linear(x, w, b)), target), x, w, b)
-    losses, right = train_digits(steps=150, lr=0.5, seed=0)
-    check_equal(lambda: losses[-1] < 0.3 * losses[0], True)
-    check_equal(lambda: right > 0.85, True)
+    check_equal(lambda: train_digits(steps=150, lr=0.5, seed=0)[1] > 0.85, True)
     ### BEGIN HIDDEN TESTS
     a, b = rng.uniform(0.5, 1.5, size=(2, 3)), rng.uniform(0.5, 1.5, size=(3,))
     gradient_check(

@@ -4,13 +4,12 @@ import importlib.util
 import shutil
 import sys
 import zipfile
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from tito.course import Course
-from tito.engine.runner import SubprocessRunner
+from tito.engine.warm import warm_runner
 
 
 def _load(name):
@@ -22,7 +21,7 @@ def _load(name):
     return module
 
 
-mini, real, warm = _load("mini"), _load("real"), _load("warm")
+mini, real = _load("mini"), _load("real")
 inboxes, hand_in_trees = _load("inboxes"), _load("hand_in_trees")
 if importlib.util.find_spec("playwright"):
     _load("browser")
@@ -109,6 +108,6 @@ def real_course(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def runner():
-    """A `Runner` that is quick where the system can fork."""
-    with warm.WarmRunner() if sys.platform == "linux" else nullcontext(SubprocessRunner()) as runner:
+    """A `Runner` for the many variants of a page."""
+    with warm_runner() as runner:
         yield runner

@@ -41,6 +41,16 @@ def test_help_is_sorted_by_who_needs_it(tmp_path):
         assert re.search(rf"│ {command} ", done.stdout)
 
 
+def test_help_in_a_kit_is_for_students_alone(tmp_path):
+    for name in ("pyproject.toml", "nbgrader_config.py"):
+        (tmp_path / name).touch()
+    shown = tito("--help", cwd=tmp_path).stdout
+    assert "Students begin with tito start 01; when something does not work, tito doctor says why." in " ".join(
+        shown.split()
+    )
+    assert "build" not in shown
+
+
 def test_every_command_has_help(tmp_path):
     for command in ("build", "export", "lint", "doctor"):
         done = tito(command, "-h", cwd=tmp_path)
@@ -85,6 +95,12 @@ def test_drift_is_shown_as_a_diff(checkout):
         (["export", "01", "02", "--from", "none.ipynb"], "--from takes the cells of one module.", "Name one module."),
         (["export", "--check", "--from", "none.ipynb"], "--check and --from do not go together.", "Leave one"),
         (["lint", "xyz"], "There is no module 'xyz'.", "Choose one of"),
+        (["new"], "tito new: Missing argument 'NN'.", "tito new --help"),
+        (["new", "ten", "x"], "valid integer, unable to parse string as an integer.", "tito new --help"),
+        (["roster", "import"], "tito roster import: Missing argument 'file'.", "tito roster import --help"),
+        (["export", "--frobnicate"], "tito export: No such option: --frobnicate.", "tito export --help"),
+        (["frobnicate"], "tito: No such command 'frobnicate'.", "tito --help"),
+        (["--frobnicate"], "tito: No such option: --frobnicate.", "tito --help"),
     ],
 )
 def test_a_mistake_is_answered_in_one_sentence_and_the_next_step(checkout, words, problem, step):
@@ -98,12 +114,11 @@ def test_a_mistake_is_answered_in_one_sentence_and_the_next_step(checkout, words
     assert step in second
 
 
-@pytest.mark.parametrize("words", [["frobnicate"], ["export", "--frobnicate"]])
-def test_an_unknown_command_or_option_is_no_traceback(checkout, words):
+@pytest.mark.parametrize("words", [[], ["roster"], ["milestone"]])
+def test_a_group_without_a_command_shows_its_help(checkout, words):
     done = tito(*words, cwd=checkout)
     assert done.returncode == 2
-    assert "frobnicate" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "Commands" in done.stdout + done.stderr or "For students" in done.stdout + done.stderr
 
 
 def test_outside_a_course_the_next_step_is_told(tmp_path):

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 from mini import TENSOR_MODULE
+from real import REPOSITORY
 
 from tito.lab import beliefs, check_close, check_equal
+from tito.registry import MODULES
 from tito.release.beliefs import up_to_date, write_beliefs
 
 BELIEF = "A factor adds."
@@ -77,7 +79,7 @@ def test_recording_reaches_every_check_and_raises_nothing(monkeypatch):
     assert len(beliefs.recorded()) == 2
 
 
-@pytest.mark.parametrize("answer", [None, np.zeros(0), object()])
+@pytest.mark.parametrize("answer", [None, np.zeros(0), object(), ["a", object()]])
 def test_an_answer_that_says_nothing_has_no_digest(answer):
     assert beliefs.digest("f(x)", np.arange(4), answer) == ""
 
@@ -90,6 +92,23 @@ def test_an_answer_that_many_mistakes_give_is_told_as_one_of_several(known, monk
     monkeypatch.setattr(beliefs, "_known", lambda: {beliefs.digest("f(x)", 7, answer): f'"{BELIEF}"'})
     told = f'"{BELIEF}" may be behind it; other mistakes give this answer, too'
     assert beliefs.belief("f(x)", 7, answer) == (told if common else f'"{BELIEF}" gives this same answer')
+
+
+NESTED = [["state", "param_groups"], [0, 1.5]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "same", "other"),
+    [
+        (NESTED, [["state", "param_groups"], [0, np.float32(1.5)]], [["state", "param_groups"], [1, 1.5]]),
+        ({"there": [[1.0, 0.1]]}, {"there": [[1, np.float32(0.1)]]}, {"here": [[1.0, 0.1]]}),
+        ((["a"], [], 2), (["a"], [], np.float64(2)), (["b"], [], 2)),
+        ([[1.0], [2.0, None]], [[1], [2, None]], [[1.0, 2.0], [None]]),
+    ],
+)
+def test_a_digest_tells_what_a_list_holds_in_whatever_type(answer, same, other):
+    assert beliefs.digest("f(x)", NESTED, answer) == beliefs.digest("f(x)", NESTED, same) != ""
+    assert beliefs.digest("f(x)", NESTED, answer) != beliefs.digest("f(x)", NESTED, other) != ""
 
 
 def test_a_digest_depends_on_the_check_and_not_on_the_last_digits():
@@ -113,5 +132,16 @@ def test_the_bank_of_a_course_becomes_digests(course):
     assert (facts["beliefs"], list(facts["answers"].values())) == ([BELIEF], [[0]])
     assert "np.float32" not in json.dumps(facts)
     assert up_to_date(course, TENSOR_MODULE)
+    page = source.read_text(encoding="utf-8")
+    source.write_text(page.replace("[1.0, 5.0], 2), [2, 10]", "[1.0, 6.0], 2), [2, 12]"), encoding="utf-8")
+    assert not up_to_date(course, TENSOR_MODULE)
+    source.write_text(page, encoding="utf-8")
+    assert up_to_date(course, TENSOR_MODULE)
     (folder / "adds.py").write_text(MISCONCEPTION.replace("adds", "is added"), encoding="utf-8")
     assert not up_to_date(course, TENSOR_MODULE)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
+def test_the_recorded_beliefs_belong_to_page_and_bank_as_they_are(module):
+    stale = f"{module.folder} changed (page, bank or checks) since its beliefs were recorded: run `tito sync`"
+    assert up_to_date(REPOSITORY, module), stale

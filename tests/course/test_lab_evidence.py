@@ -1,6 +1,7 @@
 """What a failing check says: the call as it stands in the test, and only what the wrong answer itself shows."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -38,6 +39,13 @@ STATEMENTS = [
     ((2, ["a", "b"]), (2, ["a"]), "only entry 1 differs"),
     (TABLE * [[1, 2, 1], [3, 1, 1]], TABLE, ""),
     ("yes", "no", ""),
+    # Near to a statement that would be false:
+    (TABLE * [[1.004], [1.006]], TABLE, ""),
+    (TABLE * 1.0005, TABLE, ""),
+    ([None, None, 2.0], np.array([3.0, 4.0, 2.0]), "the answer holds None: is a `return` missing?"),
+    ([[1.0], [2.0, 3.0]], np.array([1.0, 2.0]), ""),
+    ([False, False, False], [True, True, False], ""),
+    ([False, True, True], [True, True, False], "the right entries in another order"),
 ]
 
 
@@ -128,7 +136,45 @@ def slip(x):
 def test_an_error_is_told_with_the_students_own_line():
     lines = message(check_close, lambda: slip(np.zeros(2)), 1.0)
     assert lines[2] == "  got       IndexError: index 5 is out of bounds for axis 0 with size 2"
-    assert lines[3] == "  shows     raised in `slip`: return x[5]"
+    line = slip.__code__.co_firstlineno + 1
+    assert lines[3] == f"  shows     raised in slip, line {line}: return x[5]"
+
+
+def next_of(lines):
+    (line,) = [line for line in lines if line.startswith("  next ")]
+    return line.removeprefix("  next      ")
+
+
+@pytest.mark.parametrize(
+    ("call", "step"),
+    [
+        (lambda: 3.0, "print both values for one small input and follow the first line that differs"),
+        (lambda: None, "let every way through the function end in a `return`"),
+        (lambda: None.data, "a call gave None: let every way through the function end in a `return`"),
+        (lambda: len(None), "a call gave None: let every way through the function end in a `return`"),
+        (lambda: sclae(1), "check the spelling of 'sclae', and run the cell that defines it"),  # noqa: F821
+        (lambda: slip(()), "make this call in a cell of its own and look at what its variables hold there"),
+        (lambda: sys.exit(), "return a value; where something is wrong, raise an error that says what"),
+    ],
+    ids=["a value", "None", "None.data", "len(None)", "NameError", "IndexError", "SystemExit"],
+)
+@pytest.mark.parametrize("check", [check_close, check_equal])
+def test_the_next_step_fits_what_happened(check, call, step):
+    assert next_of(message(check, call, 1.0)) == step
+
+
+def test_a_call_that_ends_python_is_told_in_words():
+    for code in ((), (0,), ("bye",)):
+        lines = message(check_close, lambda code=code: sys.exit(*code), 1.0)
+        assert lines[-3:-1] == ["  expected  [1]  shape ()", "  got       SystemExit: it called exit() or sys.exit()"]
+    assert message(check_raises, ValueError, sys.exit)[2] == "  got       SystemExit: it called exit() or sys.exit()"
+
+
+def test_an_error_without_a_message_has_no_colon():
+    def bare():
+        raise KeyError
+
+    assert message(check_close, bare, 1.0)[2] == "  got       KeyError"
 
 
 def test_an_answer_that_is_not_written_says_so_itself():
@@ -144,13 +190,18 @@ def test_an_answer_that_is_not_written_says_so_itself():
 
 def test_what_should_be_refused():
     check_raises(ValueError, lambda: int("x"), mentions=["invalid"])
-    assert message(check_raises, ValueError, lambda: int("1"))[1:3] == [
+    assert message(check_raises, ValueError, lambda: int("1"))[1:] == [
         "  expected  ValueError",
         "  got       int, no error",
+        "  next      let the call raise ValueError before it does anything else",
     ]
     lines = message(check_raises, ValueError, lambda: int("x"), mentions=["shape"])
     assert "  differs   the message lacks 'shape'" in lines
-    assert message(check_raises, ValueError, lambda: slip(()))[3] == "  shows     raised in `slip`: return x[5]"
+    line = slip.__code__.co_firstlineno + 1
+    assert (
+        message(check_raises, ValueError, lambda: slip(()))[3]
+        == f"  shows     raised in slip, line {line}: return x[5]"
+    )
 
 
 def multiply(a, b):

@@ -10,11 +10,11 @@ from nbformat.v4 import new_code_cell, new_notebook
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-from tito.lab.failures import STUB
 from tito.lab.shell import speak_in
+from tito.sources.markers import UNWRITTEN
 
 ROOT = Path(__file__).parents[2]
-STUB_LINE = f'raise NotImplementedError("{STUB[0]}")'
+STUB_LINE = f'raise NotImplementedError("{UNWRITTEN}")'
 CHECK = """\
 def test_unit_scale():
     {}

@@ -5,7 +5,10 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from tinytorch import Tensor, no_grad
+from tinytorch.nn.functional import cross_entropy
 from tito.lab.graph import MOST_BOXES, draw_graph, graph_svg, read_graph
+
+LETTER = 7.3  # pixels of a letter in 12 pixel monospace
 
 
 @pytest.fixture
@@ -29,6 +32,17 @@ def test_the_picture_is_an_svg_that_says_what_it_shows(w):
     assert svg.attrib["aria-label"] == "A graph: mul from w (3,), reduce_sum from mul"
     assert [text.text for text in svg.iter("text")] == ["w (3,)", "mul", "reduce_sum"]
     assert len([path for path in svg.iter("path") if "marker-end" in path.attrib]) == 2
+
+
+def test_a_box_is_as_wide_as_the_longest_name(w):
+    logits = Tensor([[1.0, 2.0, 3.0]], requires_grad=True)
+    for result, names in [(cross_entropy(logits, [2]), {}), (w * 2, {"weights_of_the_output_layer": w}), (w * 2, {})]:
+        svg = ET.fromstring(graph_svg(result, **names))
+        boxes = [(float(box.attrib["x"]), float(box.attrib["width"])) for box in svg.iter("rect")]
+        for (left, width), text in zip(boxes, svg.iter("text"), strict=True):
+            assert float(text.attrib["x"]) == pytest.approx(left + width / 2, abs=1)
+            assert len(text.text) * LETTER <= width - 8
+        assert max(left + width for left, width in boxes) < float(svg.attrib["width"])
 
 
 def test_a_name_cannot_write_into_the_page(w):

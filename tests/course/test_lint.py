@@ -69,6 +69,8 @@ BREAKS = [
     ("no-trust", TEST_BODY, f"{TEST_BODY}    assert isinstance(relu(Tensor([1.0])), Tensor)\n", "isinstance()"),
     ("no-trust", TEST_BODY, f"{TEST_BODY}    assert bool(relu(Tensor([1.0])))\n", "bool()"),
     ("no-trust", "relu(Tensor([-7.0, 0.0, 3.0])).data, [0, 0, 3])", "[], [])\n    assert ReLU() == 1", "== trusts"),
+    ("bare-name", TEST_BODY, f"{TEST_BODY}    y = relu(Tensor([1.0]))\n    check_close(lambda: y, 1)\n", "lambda: y"),
+    ("bare-name", TEST_BODY, f"{TEST_BODY}    check_equal(lambda: right > 0.85, True)\n", "lambda: right > 0.85"),
     ("directives", "#| default_exp core.activations\n", "", "no '#| default_exp' line"),
     ("directives", "#| default_exp core.activations", "#| default_exp core.tensor", "default_exp is 'core.tensor'"),
     ("directives", "#| export\nclass ReLU", "x = 1\n#| export\nclass ReLU", "not at the top"),

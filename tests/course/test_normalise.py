@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mini import GOOD, answered
 
-from tito.engine.normalise import normalise, with_directives
+from tito.engine.normalise import normalise
 from tito.engine.reading import MAX_BYTES, Unreadable, parse_submission, read_bytes
-from tito.engine.skeleton import load_skeleton
+from tito.engine.skeleton import load_skeleton, with_directives
 from tito.sources.cells import Cell, read_cells
 
 
@@ -318,6 +318,50 @@ def test_an_answer_that_lost_its_second_half_to_an_own_cell_gets_it_back(noteboo
     answers, repairs, _ = check(notebook, skeleton)
     assert answers["shift"] == "#| export\nONE = 1\n\n\n" + GOOD["shift"].removeprefix("#| export\n")
     assert repairs == ("'shift' stood in a cell of your own and was put into answer cell 'shift'.",)
+
+
+MERGED = "The answer of cell 'shift' stood in answer cell 'scale' and was moved back; keep each answer in its own cell."
+
+
+@pytest.mark.parametrize("parts", [("scale", "shift"), ("shift", "scale")])
+@pytest.mark.parametrize("left", ["nothing", "the blank cell"])
+def test_an_answer_in_another_answers_cell_is_moved_back(notebook, skeleton, parts, left):
+    """JupyterLab's "merge cells" leaves the first one's metadata and both texts."""
+    cell_of(notebook, "scale")["source"] = "\n".join(GOOD[name] for name in parts)
+    if left == "nothing":
+        notebook["cells"].remove(cell_of(notebook, "shift"))
+    else:
+        cell_of(notebook, "shift")["source"] = next(s.shown for s in skeleton.slots if s.grade_id == "shift")
+    answers, repairs, remarks = check(notebook, skeleton)
+    assert {name: text.split() for name, text in answers.items()} == {n: t.split() for n, t in GOOD.items()}
+    assert (repairs, remarks) == ((MERGED,), ())
+
+
+def test_what_stands_around_a_merged_answer_stays_where_it_is(notebook, skeleton):
+    helper = "HALF = 0.5\n\n\ndef half(x):\n    return x * HALF\n\n\n"
+    shift = "@np.vectorize\ndef shift(x, by):\n    return x + by\n"
+    cell_of(notebook, "scale")["source"] = GOOD["scale"] + helper + shift
+    notebook["cells"].remove(cell_of(notebook, "shift"))
+    answers, repairs, _ = check(notebook, skeleton)
+    assert answers["scale"].rstrip() == (GOOD["scale"] + helper).rstrip()
+    assert answers["shift"] == f"#| export\n{shift}".rstrip()
+    assert repairs == (MERGED,)
+
+
+def test_a_merged_answer_that_is_no_python_is_named(notebook, skeleton):
+    cell_of(notebook, "scale")["source"] = GOOD["scale"] + "def shift(x, by)\n    return x + by\n"
+    notebook["cells"].remove(cell_of(notebook, "shift"))
+    answers, repairs, _ = check(notebook, skeleton)
+    assert "your code here" in answers["shift"]
+    said = "The answer of cell 'shift' stands in answer cell 'scale', which is no Python yet: put that right first."
+    assert repairs == (said,)
+
+
+def test_a_written_answer_is_kept_whatever_another_cell_defines(notebook, skeleton):
+    cell_of(notebook, "scale")["source"] = GOOD["scale"] + "def shift(x, by):\n    return 0\n"
+    answers, repairs, _ = check(notebook, skeleton)
+    assert answers["shift"] == GOOD["shift"]
+    assert repairs == ()
 
 
 def test_an_own_cell_changes_no_written_answer(notebook, skeleton):

@@ -3,10 +3,13 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from inboxes import content, earlier, put, snapshot
 
 from tito.errors import CourseError
+from tito.grading.collect import collect
 from tito.grading.gradebook import open_gradebook
 from tito.grading.roster import Imported, Student, all_students, import_roster, read_file, safe_id
+from tito.grading.strays import strays
 
 ADA = Student("ada", "Ada", "Lovelace", "ada@example.org", "101")
 
@@ -108,3 +111,37 @@ def test_import_adds_updates_and_removes_nobody(rostered):
     assert set(after) == {student.id for student in before} | {"zoe"}
     with open_gradebook(rostered) as gradebook:
         assert gradebook.find_student("zoe").last_name == "Zhu"
+
+
+def test_folders_from_before_the_roster_are_told_with_what_to_do(empty, inbox):
+    """Without a roster Moodle's name and number are the id; nothing is renamed without the instructor."""
+    put(inbox, "Ada Lovelace_4711_assignsubmission_file_/tensor.ipynb", "one", 1_700_000_000)
+    put(inbox, "ben/tensor.ipynb", "three")
+    put(inbox, "xyz/tensor.ipynb", "four")
+    collect(empty, inbox)
+    put(inbox, "Ada Lovelace_4711_assignsubmission_file_/tensor.ipynb", "two", 1_700_000_001)
+    collect(empty, inbox)
+    before = snapshot(empty)
+    students = [Student("ada", "Ada", "Lovelace"), Student("ben"), Student("cleo")]
+    import_roster(empty, students)
+    first = "Ada Lovelace_4711"
+    assert strays(empty, students) == [
+        f"submitted/{first} is nobody on the roster; it seems to be ada's: rename submitted/{first} to submitted/ada "
+        f"and submitted/.history/{first} to submitted/.history/ada, and grade again.",
+        "submitted/xyz is nobody on the roster: rename it to the owner's id, or add the student to the roster.",
+    ]
+    assert snapshot(empty) == before
+    for folder in (empty.submitted, empty.history):
+        (folder / first).rename(folder / "ada")
+    assert [told.partition(" is ")[0] for told in strays(empty, students)] == ["submitted/xyz"]
+    assert collect(empty, inbox).taken == []
+    assert (content(empty, "ada"), earlier(empty, "ada")) == ("two", ["one"])
+
+
+def test_who_has_two_folders_is_told_to_collect_again(empty, inbox):
+    put(inbox, "ada/tensor.ipynb", "one")
+    put(inbox, "Ada_Lovelace/tensor.ipynb", "two")
+    collect(empty, inbox)
+    import_roster(empty, [Student("ada", "Ada", "Lovelace")])
+    (told,) = strays(empty, [])
+    assert told.endswith("seems to be ada's, who has a folder too: collect the same inbox again, then remove it.")

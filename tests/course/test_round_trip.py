@@ -1,8 +1,8 @@
 """For every module: the solution gets full points, a blank notebook none, each misconception loses what it should.
 
 Everything passes the normaliser and is scored by nbgrader. The solution and the blank notebook take the whole way of
-`tito grade`, gradebook included. The many variants share a warm process (`warm.py`): some tenths of a second each. Like
-grading, they leave the measurements out, which earn no points and run once on their own.
+`tito grade`, gradebook included. The many variants run from the first answer in which they differ. Like grading, they
+leave the measurements out, which earn no points and run once on their own.
 """
 
 import pytest
@@ -10,7 +10,7 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import determine_grade
 from real import REPOSITORY, is_answer, is_test, read
 
-from tito.engine.measurements import measurements
+from tito.engine.measurements import measurements, without_measurements
 from tito.engine.normalise import normalise
 from tito.engine.reading import parse_submission
 from tito.engine.runner import Limits
@@ -39,13 +39,13 @@ every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: mod
 def run(real_course, runner):
     """Run the solution of a module with some answers replaced; returns the executed notebook."""
 
+    def answered(real, answers):
+        return without_measurements(normalise(parse_submission(real.answered(answers)), real.skeleton).notebook)
+
     def run(module, replaced):
         real = real_course[module]
-        submission = parse_submission(real.answered(real.solution | replaced))
-        notebook = normalise(submission, real.skeleton).notebook
-        for index in measurements(notebook):
-            notebook.cells[index].source = ""
-        return runner.run(notebook, real.stack, Limits()).notebook
+        runner.start_from(answered(real, real.solution), real.stack, Limits())
+        return runner.run(answered(real, real.solution | replaced), real.stack, Limits()).notebook
 
     return run
 

@@ -6,6 +6,7 @@ from mini import ACTIVATIONS_MODULE, GOOD, TENSOR_MODULE, answered
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from tito.commands import student
+from tito.engine.runner import Limits
 from tito.errors import CourseError
 from tito.student.check import check, read_result
 from tito.student.status import progress
@@ -116,6 +117,32 @@ def test_an_answers_own_error_names_the_students_line(kit, runner, text):
     result = checked(kit, runner, scale=text)
     assert [(error.told, error.text) for error in result.answers] == [ERRORS[text]]
     assert not result.ok
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "def scale(x, factor):\n    while True:\n        pass",
+            ["failed  test-scale", "        This cell was stopped: one cell may take 1 seconds."],
+        ),
+        (
+            "import sys\ndef scale(x, factor):\n    sys.exit()",
+            ["failed  test-scale", "        SystemExit: it called exit() or sys.exit(); take that out"],
+        ),
+        (
+            "def scale(x, factor): return np.float32(factor) * np.asarray(x, np.float32)\nraise SystemExit(3)",
+            ["error   SystemExit in answer cell 'scale': it called exit() or sys.exit(); take that out"],
+        ),
+    ],
+    ids=["an endless loop", "exit in an answer", "exit while the cell runs"],
+)
+def test_what_ends_a_cell_is_said_once_and_in_words(kit, text, shown, capsys):
+    write(kit, GOOD | {"scale": f"#| export\n{text}\n"})
+    student._show(check(kit, read_work(kit, TENSOR_MODULE), limits=Limits(cell_seconds=1)))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[: len(shown)] == shown
+    assert not any("stopped" in line or "SystemExit" in line for line in lines[len(shown) :])
 
 
 def test_all_tests_pass_but_an_answer_cannot_be_exported(kit, runner):

@@ -12,6 +12,8 @@ from tito.student.claims import run_seeds
 from tito.student.milestone_run import run_milestone
 from tito.student.milestones import find_milestone, read_milestone, require_modules
 
+STUB = 'raise NotImplementedError("your code here")'
+
 
 def append(kit, name, text):
     """Let a module of the package end in some more lines."""
@@ -54,6 +56,21 @@ class TestAStudentsRun:
         assert states == ["ready"] + [
             f"still needs {names}" for names in ("04_losses", "04_losses", "04_losses, 09_spatial")
         ]
+
+    def test_answers_that_are_not_written_are_no_part_of_the_package(self, kit, capsys):
+        append(kit, "losses", f"def one():\n    {STUB}\n\n\nclass Two:\n    def three(self):\n        {STUB}")
+        append(kit, "layers", f"def four():\n    {STUB}")
+        command.list_milestones()
+        states = [line.strip() for line in capsys.readouterr().out.splitlines()[1::2]]
+        assert states[1] == "still needs 1 function of 03_layers, 2 functions of 04_losses"
+
+    def test_an_answer_that_is_not_written_is_told_where_it_is_needed(self, kit):
+        append(kit, "optimizers", f"def step(self):\n    {STUB}\n\n\nAdam.step = step")
+        words = (
+            r"stopped in module 06_optimizers \(.*, line \d+\): this answer is not written yet\. Run 'tito check 06'"
+        )
+        with pytest.raises(CourseError, match=words):
+            command.run("xor")
 
     def test_without_matplotlib_there_is_a_sentence_and_no_picture(self, kit, monkeypatch):
         monkeypatch.setattr("tito.student.claims.find_spec", lambda name: None)

@@ -25,13 +25,15 @@ def import_file(
     from tito.console import err, out
     from tito.course import find_course
     from tito.grading.roster import import_roster, read_file
+    from tito.grading.strays import strays
 
-    found = read_file(file)
-    done = import_roster(find_course(), found.students)
+    found, course = read_file(file), find_course()
+    done = import_roster(course, found.students)
+    notes = [*found.notes, *strays(course, found.students)]
     out().print(f"{done.new} new, {done.changed} changed, {done.same} as they were")
-    for note in found.notes:
+    for note in notes:
         err().print(note, markup=False)
-    if found.notes:
+    if notes:
         raise typer.Exit(1)
 
 

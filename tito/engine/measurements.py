@@ -20,6 +20,13 @@ def measurements(notebook: NotebookNode) -> frozenset[int]:
     return frozenset(index for index, names in defined.items() if names and not names & named)
 
 
+def without_measurements(notebook: NotebookNode) -> NotebookNode:
+    """Empty the cells that only measure; changes the notebook in place and returns it."""
+    for index in measurements(notebook):
+        notebook.cells[index].source = ""
+    return notebook
+
+
 def _defined(cell: NotebookNode) -> set[str]:
     """What a cell defines, if it has the form of a measurement; else nothing."""
     managed = cell.metadata.get("nbgrader", {})

@@ -21,6 +21,7 @@ from nbformat.v4 import new_notebook
 from tito.engine import process
 from tito.engine.measurements import measurements
 
+STOPPED = "Stopped"  # the name of the error that a stopped cell is given
 EMPTY_CELL = {"cell_type": "code", "id": "any", "metadata": {}, "source": ""}
 
 
@@ -260,5 +261,5 @@ def _mark_failed(notebook: NotebookNode, index: int, words: str, finished: set[i
     """Give the stopped cell its error, and the cells after it one that holds until another attempt runs them."""
     for later in {index, *_code_cells(notebook)} - (finished - {index}):
         text = f"This cell {words}." if later == index else "This cell was not run: earlier ones used up the limits."
-        error = {"output_type": "error", "ename": "Stopped", "evalue": text, "traceback": [text]}
+        error = {"output_type": "error", "ename": STOPPED, "evalue": text, "traceback": [text]}
         notebook.cells[later].outputs = [from_dict(error)]

@@ -11,6 +11,8 @@ from nbformat import ValidationError
 from nbformat.notebooknode import NotebookNode
 
 from tito.errors import CourseError
+from tito.sources.cells import Cell
+from tito.sources.package_file import STRAY_DIRECTIVE
 
 STUB = "raise NotImplementedError"  # how the line starts that nbgrader puts in a solution's place
 
@@ -115,6 +117,20 @@ def defined_names(source: str) -> frozenset[str]:
         elif isinstance(node, ast.Assign):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
     return frozenset(names)
+
+
+def with_directives(source: str, shown: str, kind: str) -> tuple[str, bool]:
+    """Give an answer the `#|` lines of the released cell, which decide what is exported.
+
+    Returns:
+        The text, and whether it had others.
+    """
+    have, want = Cell(kind, source, {}, 0), Cell(kind, shown, {}, 0)
+    strays = [number for number, line in enumerate(have.lines) if kind == "code" and STRAY_DIRECTIVE.match(line)]
+    if have.directives == want.directives and strays == list(range(len(want.directives))):
+        return source, False
+    rest = [line for number, line in enumerate(have.lines) if number not in strays]
+    return "\n".join([*want.lines[: len(want.directives)], *rest]), True
 
 
 def _stripped(text: str) -> list[str]:

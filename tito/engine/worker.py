@@ -224,23 +224,27 @@ def _run(shell: Any, source: str, outputs: Outputs) -> BaseException | None:
     return failure
 
 
-def run_cells(job: dict[str, Any], answers: BinaryIO) -> None:
-    """Run the job's cells in order and send, for each, that it starts and then its outputs."""
+class Session:
+    """IPython for the cells of one notebook; `answers` is told, for each cell, that it starts and then its outputs."""
 
-    def send(message: dict[str, Any]) -> None:
-        answers.write(json.dumps(message, ensure_ascii=False).encode(errors="replace") + b"\n")
-        answers.flush()
+    def __init__(self, output: int, answers: BinaryIO) -> None:
+        self._answers, self._outputs = answers, Outputs(output)
+        self._shell = make_shell(self._outputs)
+        self._send({"ready": True})
 
-    outputs = Outputs(job["output"])
-    shell = make_shell(outputs)
-    send({"ready": True})
-    for count, cell in enumerate(job["cells"], start=1):
-        send({"start": cell["index"]})
+    def run(self, count: int, cell: dict[str, Any]) -> None:
+        """Run one cell, the `count`-th of the notebook."""
+        outputs = self._outputs
+        self._send({"start": cell["index"]})
         outputs.start(count)
-        failure = _run(shell, cell["source"], outputs)
+        failure = _run(self._shell, cell["source"], outputs)
         if failure is not None and not any(entry["output_type"] == "error" for entry in outputs.entries):
             outputs.error(_name(failure), text := _text(failure), [text])
-        send({"done": cell["index"], "count": count, "outputs": outputs.collected()})
+        self._send({"done": cell["index"], "count": count, "outputs": outputs.collected()})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self._answers.write(json.dumps(message, ensure_ascii=False).encode(errors="replace") + b"\n")
+        self._answers.flush()
 
 
 def _leave_with_parent(stream: BinaryIO) -> None:
@@ -260,7 +264,9 @@ def main() -> None:
     threading.Thread(target=_leave_with_parent, args=(commands,), daemon=True).start()
     limit_resources(job)
     builtins.input = no_input
-    run_cells(job, answers)
+    session = Session(job["output"], answers)
+    for count, cell in enumerate(job["cells"], start=1):
+        session.run(count, cell)
     os._exit(0)  # no exit handlers or leftover threads of the student's
 
 

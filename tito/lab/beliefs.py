@@ -58,13 +58,30 @@ def digest(call: str, expected: Any, got: Any) -> str:
 
 
 def _canonical(value: Any) -> str:
+    """An answer as text that is the same for the same numbers of another type; "" for one that says nothing."""
     if isinstance(value, BaseException):
         return f"{type(value).__name__}: {value}"
-    if isinstance(value, str | tuple | dict) or (isinstance(value, list) and any(isinstance(v, str) for v in value)):
+    if isinstance(value, str):
         return repr(value)
+    if isinstance(value, dict):
+        return f"dict of {_canonical([*value])} {_canonical([*value.values()])}"
+    if isinstance(value, tuple):
+        return f"tuple of {_canonical([*value])}"
+    if isinstance(value, list):
+        return _numbers(value) or _items(value)
+    return _numbers(value)
+
+
+def _items(values: list[Any]) -> str:
+    """A list that is no array: unequal lengths, text, None."""
+    items = ["None" if value is None else _canonical(value) for value in values]
+    return f"[{', '.join(items)}]" if all(items) else ""
+
+
+def _numbers(value: Any) -> str:
     try:
         array = np.asarray(value)
-    except ValueError:
+    except ValueError:  # unequal lengths
         return ""
     if array.dtype.kind not in "biuf" or not array.size:
         return ""

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from tito.lab import beliefs
 from tito.lab.calls import call_text, meanings
 from tito.lab.evidence import evidence, failing_line
+from tito.lab.next_steps import next_step
 
-NEXT_STEP = "print both values for one small input and follow the first line that differs"
 LONGEST_VALUE = 200  # characters
 
 
@@ -23,7 +23,6 @@ def check_close(
     *,
     call: str = "",
     likely: str = "",
-    next_step: str = NEXT_STEP,
     rtol: float = 1e-4,
     atol: float = 1e-5,
 ) -> None:
@@ -34,7 +33,6 @@ def check_close(
             it is explained like a wrong value. A value (a number, a list, an array) works too, with `call`.
         expected: the right values; its shape must match exactly.
         call: the call as a student would type it, where the text of `got` is not.
-        next_step: what to try first.
         rtol, atol: a value passes when |got - expected| <= atol + rtol * |expected|.
 
     Raises:
@@ -44,7 +42,7 @@ def check_close(
         >>> check_close(lambda: [1.0, 2.0], [1.0, 2.0])
     """
     want = np.asarray(expected)
-    check = _Check(got, call, want, _brief(want), likely, next_step)
+    check = _Check(got, call, want, _brief(want), likely)
     value = check.answer()
     if isinstance(value, memoryview):
         check.fail("an array's buffer", value, "", "the function returned an array: return a Tensor")
@@ -64,7 +62,7 @@ def check_close(
             check.fail(_brief(have), have, differs)
 
 
-def check_equal(got: Any, expected: Any, *, call: str = "", likely: str = "", next_step: str = NEXT_STEP) -> None:
+def check_equal(got: Any, expected: Any, *, call: str = "", likely: str = "") -> None:
     """Compare plain values (shapes, names, dtypes, counts) exactly.
 
     Args:
@@ -77,7 +75,7 @@ def check_equal(got: Any, expected: Any, *, call: str = "", likely: str = "", ne
     Example:
         >>> check_equal(lambda: len("abc"), 3)
     """
-    check = _Check(got, call, expected, repr(expected), likely, next_step)
+    check = _Check(got, call, expected, repr(expected), likely)
     value = check.answer()
     if type(value) is not type(expected) or value != expected:
         check.fail(f"{value!r:.{LONGEST_VALUE}}", value)
@@ -106,7 +104,8 @@ def check_raises(
         >>> check_raises(ValueError, lambda: int("x"), mentions=["invalid"])
     """
     expected = f"{error.__name__}" + (f" that mentions {', '.join(map(repr, mentions))}" if mentions else "")
-    check = _Check(function, call, expected, expected, likely, NEXT_STEP)
+    step = f"let the call raise {expected} before it does anything else"
+    check = _Check(function, call, expected, expected, likely, step)
     try:
         result = function(*args, **kwargs)
     except error as raised:
@@ -116,7 +115,7 @@ def check_raises(
             check.fail(_told(raised), raised, differs, "")
     except NotImplementedError:
         raise
-    except Exception as raised:  # noqa: BLE001 - any other error is itself the finding, and fails the check
+    except (Exception, SystemExit) as raised:  # noqa: BLE001 - any other error is itself the finding, and fails the check
         check.fail(_told(raised), raised, "", failing_line(raised, function))
     else:
         check.fail(f"{type(result).__name__}, no error", f"no error, {type(result).__name__}", "", "")
@@ -150,8 +149,8 @@ def check_without(function: Callable[..., Any], *banned: str) -> None:
 class _Check:
     """One check: what was asked, and what to say when it does not hold."""
 
-    def __init__(self, got: Any, call: str, expected: Any, shown: str, likely: str, next_step: str) -> None:
-        self.got, self.expected, self.shown, self.likely, self.next_step = got, expected, shown, likely, next_step
+    def __init__(self, got: Any, call: str, expected: Any, shown: str, likely: str, step: str = "") -> None:
+        self.got, self.expected, self.shown, self.likely, self.step = got, expected, shown, likely, step
         self._call = call
 
     @property
@@ -167,7 +166,7 @@ class _Check:
             return self.got()
         except NotImplementedError:
             raise  # an answer that is still to be written says so itself
-        except Exception as raised:  # noqa: BLE001 - whatever it is, it is what the test found
+        except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever it is, it is what the test found
             self.fail(_told(raised), raised, "", failing_line(raised, self.got))
             return self.expected
 
@@ -189,7 +188,7 @@ class _Check:
             "shows": shows,
             "belief": beliefs.belief(self.call, self.expected, got),
             "likely": self.likely,
-            "next": self.next_step,
+            "next": self.step or next_step(got),
         }
         _stop([self.call, *(f"  {name:<8}  {text}" for name, text in rows.items() if text)])
 
@@ -199,7 +198,8 @@ def _stop(lines: list[str]) -> NoReturn:
 
 
 def _told(raised: BaseException) -> str:
-    return f"{type(raised).__name__}: {raised}"[:LONGEST_VALUE]
+    text = "it called exit() or sys.exit()" if isinstance(raised, SystemExit) else str(raised)
+    return f"{type(raised).__name__}: {text}".removesuffix(": ")[:LONGEST_VALUE]
 
 
 def _brief(values: np.ndarray) -> str:

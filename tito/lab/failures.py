@@ -7,7 +7,8 @@ from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-STUB = ("your code here",)  # what nbgrader_config.py puts in place of an answer
+from tito.sources.markers import UNWRITTEN
+
 STUDENT_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -31,13 +32,19 @@ def explain(shell: Any, kind: type[Exception], error: Exception, tb: TracebackTy
     """
     sys.last_type, sys.last_value, sys.last_traceback = kind, error, tb
     frames = list(traceback.walk_tb(tb))
-    if isinstance(error, NotImplementedError) and error.args == STUB:
+    if isinstance(error, NotImplementedError) and error.args == (UNWRITTEN,):
         error.args = (f"not written yet: {_name(frames[-1][0].f_code)}",)
         shell._showtraceback(kind, error, [str(error)])
     elif lines := _test_failure(frames, shell.user_ns, error):
         shell._showtraceback(kind, error, lines)
     else:
         shell.showtraceback((kind, error, tb), tb_offset=tb_offset)
+
+
+def where(code: CodeType, number: int) -> str:
+    """Where in its cell a line of code is, and what stands there; "" for code without a text, as a dataclass has it."""
+    text = linecache.getline(code.co_filename, number).strip()
+    return f"in {_name(code)}, line {number}: {text}" if text else ""
 
 
 def _test_failure(frames: list[Frame], cells: dict[str, Any], error: Exception) -> list[str]:
@@ -53,7 +60,8 @@ def _test_failure(frames: list[Frame], cells: dict[str, Any], error: Exception) 
     if isinstance(error, AssertionError) and message and not below:
         return f"failed: {message}".split("\n")
     head = f"failed: {type(error).__name__}{': ' if message else ''}{message}"
-    return [*head.split("\n"), *(_line(frame) for frame in (below or in_cells[tests[-1] :])[-MOST_LINES:])]
+    places = [where(frame.f_code, number) for frame, number in below or in_cells[tests[-1] :]]
+    return [*head.split("\n"), *(f"  {place}" for place in places[-MOST_LINES:] if place)]
 
 
 def _is_check(code: CodeType) -> bool:
@@ -68,9 +76,3 @@ def _name(code: CodeType) -> str:
     """What the student calls the code: "matmul", "Tensor.reshape", "this cell"."""
     name = code.co_qualname.rpartition("<locals>.")[2]
     return "this cell" if name == "<module>" else name
-
-
-def _line(frame: Frame) -> str:
-    """Where in its cell it was, and what stands there."""
-    code, number = frame[0].f_code, frame[1]
-    return f"  in {_name(code)}, line {number}: {linecache.getline(code.co_filename, number).strip()}"

@@ -6,7 +6,8 @@ from typing import Any
 
 from tito.lab.shell import current_shell
 
-WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 92, 30, 44, 16, 8  # pixels
+LEAST_WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 92, 30, 44, 16, 8  # pixels
+LETTER = 7.3  # pixels of a letter in this monospace, at most
 SPREAD = 14  # pixels between two arrows that end in one box
 MOST_BOXES = 60  # more than these nobody reads
 
@@ -53,22 +54,23 @@ def graph_svg(result: Any, **names: Any) -> str:
     boxes = read_graph(result, {id(tensor): name for name, tensor in names.items()})
     rows: dict[int, int] = {}
     places = {}
+    wide = max(LEAST_WIDTH, round(LETTER * max(len(box.label) for box in boxes.values())) + 2 * MARGIN)
     for key, box in boxes.items():
         row = rows.get(box.column, 0)
         rows[box.column] = row + 1
-        places[key] = (MARGIN + box.column * (WIDTH + GAP_X), MARGIN + row * (HEIGHT + GAP_Y))
-    width = max(x for x, _ in places.values()) + WIDTH + MARGIN
+        places[key] = (MARGIN + box.column * (wide + GAP_X), MARGIN + row * (HEIGHT + GAP_Y))
+    width = max(x for x, _ in places.values()) + wide + MARGIN
     height = max(y for _, y in places.values()) + HEIGHT + MARGIN
     steps = [
         f"{box.label} from {' and '.join(boxes[i].label for i in box.inputs)}" for box in boxes.values() if box.inputs
     ]
     alt = escape("A graph: " + ", ".join(steps), quote=True)
     lines = [
-        _arrow(places[source], places[key], int((place - (len(box.inputs) - 1) / 2) * SPREAD))
+        _arrow(places[source], places[key], wide, int((place - (len(box.inputs) - 1) / 2) * SPREAD))
         for key, box in boxes.items()
         for place, source in enumerate(box.inputs)
     ]
-    lines += [_box(places[key], box) for key, box in boxes.items()]
+    lines += [_box(places[key], wide, box) for key, box in boxes.items()]
     marker = (
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 0 L8 4 L0 8 z"/></marker></defs>'
@@ -103,18 +105,18 @@ def read_graph(result: Any, names: dict[int, str]) -> dict[int, Box]:
     return boxes
 
 
-def _box(place: tuple[int, int], box: Box) -> str:
+def _box(place: tuple[int, int], wide: int, box: Box) -> str:
     x, y = place
     corner = 2 if box.made else HEIGHT // 2
     fill = "#dce9f7" if box.made else "#fdf3d8"
-    rect = f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="{corner}" fill="{fill}" stroke="black"/>'
-    text = f'<text x="{x + WIDTH // 2}" y="{y + HEIGHT // 2 + 4}" text-anchor="middle">{escape(box.label)}</text>'
+    rect = f'<rect x="{x}" y="{y}" width="{wide}" height="{HEIGHT}" rx="{corner}" fill="{fill}" stroke="black"/>'
+    text = f'<text x="{x + wide // 2}" y="{y + HEIGHT // 2 + 4}" text-anchor="middle">{escape(box.label)}</text>'
     return rect + text
 
 
-def _arrow(start: tuple[int, int], end: tuple[int, int], shift: int) -> str:
+def _arrow(start: tuple[int, int], end: tuple[int, int], wide: int, shift: int) -> str:
     """An arrow that ends `shift` pixels below the middle, so that two from one box (x * x) are two."""
-    x1, y1, x2, y2 = start[0] + WIDTH, start[1] + HEIGHT // 2, end[0], end[1] + HEIGHT // 2 + shift
+    x1, y1, x2, y2 = start[0] + wide, start[1] + HEIGHT // 2, end[0], end[1] + HEIGHT // 2 + shift
     bend = (x1 + x2) // 2
     path = f"M{x1} {y1} C{bend} {y1} {bend} {y2} {x2} {y2}"
     return f'<path d="{path}" fill="none" stroke="black" marker-end="url(#tip)"/>'

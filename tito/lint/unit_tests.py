@@ -8,6 +8,8 @@ from tito.lint.source import Finding, Source, line_of
 from tito.sources.markers import HIDDEN_TESTS, region
 from tito.sources.syntax import is_main_guard, public_names
 
+TELLING = (ast.Call, ast.Attribute, ast.Subscript, ast.BinOp)  # what makes an expression more than names
+
 
 def unit_test_name(source: Source) -> Iterator[Finding]:
     """A graded code cell defines tests, named `test_unit_*` or `test_module`; there is one `test_module`."""
@@ -83,6 +85,18 @@ def no_trust(source: Source) -> Iterator[Finding]:
                 yield Finding(line_of(cell, getattr(node, "lineno", 1)), "no-trust", message)
 
 
+def bare_name(source: Source) -> Iterator[Finding]:
+    """A message shows the text of a check's lambda: a call, or what of an object is looked at, not a name alone."""
+    for cell, tree in source.test_cells:
+        for call in ast.walk(tree):
+            if not isinstance(call, ast.Call) or not ast.unparse(call.func).startswith("check_"):
+                continue
+            for asked in call.args:
+                if isinstance(asked, ast.Lambda) and not any(isinstance(n, TELLING) for n in ast.walk(asked.body)):
+                    message = f"'{ast.unparse(asked)}' tells a student nothing: write the call into the lambda"
+                    yield Finding(line_of(cell, asked.lineno), "bare-name", message)
+
+
 def _trusting(node: ast.AST, classes: set[str]) -> str:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "bool"):
         return f"{node.func.id}()"
@@ -104,4 +118,4 @@ def _calls(node: ast.stmt | None, name: str) -> bool:
     return ast.unparse(node.body[0]) == f"{name}()"
 
 
-RULES = (unit_test_name, unit_test_called, unguarded, hidden_tests, no_class_in_test, no_trust)
+RULES = (unit_test_name, unit_test_called, unguarded, hidden_tests, no_class_in_test, no_trust, bare_name)

@@ -7,7 +7,6 @@ import copy
 import hashlib
 import json
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -16,7 +15,9 @@ from nbformat.v4 import new_code_cell
 
 import tito.lab
 from tito.course import Course
-from tito.engine.runner import Limits, SubprocessRunner
+from tito.engine.measurements import without_measurements
+from tito.engine.runner import Limits
+from tito.engine.warm import warm_runner
 from tito.errors import CourseError
 from tito.files import write_atomic
 from tito.grading.stack import build_stack
@@ -47,7 +48,7 @@ def up_to_date(course: Course, module: Module) -> bool:
     return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["of"] == fingerprint(course, module)
 
 
-def write_beliefs(course: Course, module: Module, jobs: int = 2) -> Path:
+def write_beliefs(course: Course, module: Module) -> Path:
     """Run every misconception of a module and write down its answers as digests.
 
     Raises:
@@ -55,9 +56,10 @@ def write_beliefs(course: Course, module: Module, jobs: int = 2) -> Path:
     """
     notebook = nbformat.reads(notebook_text(course, module), as_version=4)
     bank = misconceptions(course, module)
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+    with tempfile.TemporaryDirectory() as folder:
         stack = build_stack(course, module, Path(folder))
-        answers = list(pool.map(lambda variant: _answers(notebook, variant, stack), bank))
+        once, again = (_answers(notebook, bank, stack) for _ in range(2))
+    answers = [sorted(first & second) for first, second in zip(once, again, strict=True)]  # some are random: no belief
     known: dict[str, list[int]] = {}
     for number, keys in enumerate(answers):
         for key in keys:
@@ -74,14 +76,30 @@ def write_beliefs(course: Course, module: Module, jobs: int = 2) -> Path:
     return path
 
 
-def _answers(notebook: NotebookNode, variant: Variant, stack: Path) -> list[str]:
-    """The digests of the checks that fail with a variant's answers."""
+def _recording(notebook: NotebookNode, variant: Variant | None = None) -> NotebookNode:
+    """A copy of a notebook, with a variant's answers, that prints the digests of the checks that fail."""
     job = copy.deepcopy(notebook)
+    answers = variant.answers if variant else {}
     for cell in job.cells:
-        cell.source = variant.answers.get(cell.metadata.get("nbgrader", {}).get("grade_id", ""), cell.source)
+        cell.source = answers.get(cell.metadata.get("nbgrader", {}).get("grade_id", ""), cell.source)
     job.cells = [new_code_cell(START), *job.cells, new_code_cell(END)]
-    execution = SubprocessRunner().run(job, stack, Limits())
-    printed = [output.text for output in execution.notebook.cells[-1].outputs if output.output_type == "stream"]
-    if execution.stops or not printed:
-        raise CourseError(f"{variant.path} did not run to its end.", "Run its round trip test.")
-    return sorted(set("".join(printed).split()))
+    return without_measurements(job)
+
+
+def _answers(notebook: NotebookNode, bank: list[Variant], stack: Path) -> list[set[str]]:
+    """The digests of the checks that fail with each variant's answers.
+
+    Raises:
+        CourseError: a notebook did not run to its end.
+    """
+    answers = []
+    with warm_runner() as runner:
+        runner.start_from(_recording(notebook), stack, Limits())
+        for variant in bank:
+            execution = runner.run(_recording(notebook, variant), stack, Limits())
+            outputs = execution.notebook.cells[-1].outputs
+            printed = [output.text for output in outputs if output.output_type == "stream"]
+            if execution.stops or not printed:
+                raise CourseError(f"{variant.path} did not run to its end.", "Run its round trip test.")
+            answers.append(set("".join(printed).split()))
+    return answers

@@ -1,4 +1,4 @@
-"""The comments that say what students do not receive: `### BEGIN SOLUTION`, `### END HIDDEN TESTS`.
+"""The comments that say what students do not receive, such as `### BEGIN SOLUTION`, and what stands in its place.
 
 nbgrader_config.py tells nbgrader the same; `tests/course/test_sources.py` holds the two together.
 """
@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 SOLUTION, HIDDEN_TESTS = "SOLUTION", "HIDDEN TESTS"
+UNWRITTEN = "your code here"  # what the `NotImplementedError` in an answer's place says
 MARKER = re.compile(rf"###\s*(BEGIN|END)\s+({SOLUTION}|{HIDDEN_TESTS})")
 
 

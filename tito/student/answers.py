@@ -81,7 +81,7 @@ def run_error(node: NotebookNode, number: int) -> CellError | None:
         if output.output_type == "error":
             cell = Cell(node.cell_type, node.source, dict(node.metadata), number)
             lines = re.findall(rf"Cell In\[{node.execution_count}\], line (\d+)", "\n".join(output.traceback))
-            return error_at(cell, int(lines[-1]) if lines else 0, output.ename, first_line(output.evalue))
+            return error_at(cell, int(lines[-1]) if lines else 0, output.ename, first_line(problem(output)))
     return None
 
 
@@ -89,6 +89,13 @@ def first_line(text: str) -> str:
     """The first line that says something, without a file name that only IPython knows."""
     line = next((line for line in text.splitlines() if line.strip()), "no message")
     return re.sub(r" \(<?[\w./-]*>?, line \d+\)$", "", line.strip())
+
+
+def problem(output: NotebookNode) -> str:
+    """What an error's output says is wrong, without the exception's name."""
+    if output.ename == "SystemExit":  # its own text is an exit code, or nothing
+        return "it called exit() or sys.exit(); take that out"
+    return str(output.evalue).strip("\n")
 
 
 def is_unwritten(output: NotebookNode) -> bool:

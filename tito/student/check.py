@@ -7,8 +7,8 @@ from typing import Literal
 from nbformat.notebooknode import NotebookNode
 
 from tito.course import Course
-from tito.engine.runner import Limits, Runner, SubprocessRunner
-from tito.student.answers import CellError, answer_errors, is_unwritten, run_error
+from tito.engine.runner import STOPPED, Limits, Runner, SubprocessRunner
+from tito.student.answers import CellError, answer_errors, is_unwritten, problem, run_error
 from tito.student.work import Work
 
 MESSAGE_LINES = 12
@@ -32,7 +32,7 @@ class Checked:
     answers: what is wrong with answer cells themselves.
     tests:   every test cell, in order.
     written: how many written answers a person will grade.
-    notes:   what had to be put right, and which cells were stopped.
+    notes:   what had to be put right, and which cells were stopped that are none of those above.
     """
 
     given: CellError | None
@@ -60,7 +60,9 @@ def check(course: Course, work: Work, runner: Runner | None = None, limits: Limi
     """Run a student's notebook on the released tests, with the student's own package."""
     wrong = {error.name: error for error in answer_errors(work)}
     execution = (runner or SubprocessRunner()).run(work.normal.notebook, course.root, limits or Limits())
-    return read_result(execution.notebook, (*work.notes, *execution.remarks), wrong)
+    cells = execution.notebook.cells
+    silent = [stop.remark for stop in execution.stops if "nbgrader" not in cells[stop.cell].metadata]
+    return read_result(execution.notebook, (*work.notes, *silent), wrong)
 
 
 def read_result(
@@ -94,8 +96,9 @@ def _test_state(cell: NotebookNode) -> tuple[State, str]:
         if output.output_type == "error":
             if is_unwritten(output):
                 return "not written", output.evalue.splitlines()[0]
-            text = output.evalue.strip("\n") if output.ename == "AssertionError" else f"{output.ename}: {output.evalue}"
-            return "failed", _shortened((text or "AssertionError without a message").splitlines())
+            alone = output.ename in ("AssertionError", STOPPED)
+            text = problem(output) if alone else f"{output.ename}: {problem(output)}"
+            return "failed", _shortened((text.removesuffix(": ") or "AssertionError without a message").splitlines())
     for output in cell.outputs:
         if output.output_type == "stream" and output.name == "stderr":
             lines = ["The test printed a warning, which costs its points:", *output.text.strip().splitlines()]

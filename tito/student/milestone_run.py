@@ -16,6 +16,7 @@ from pathlib import Path
 from tito.course import Course
 from tito.errors import CourseError
 from tito.registry import MODULES
+from tito.sources.markers import UNWRITTEN
 from tito.student.milestones import Milestone, require_modules
 
 WORKER = Path(__file__).with_name("milestone_worker.py")
@@ -23,6 +24,7 @@ SILENCE = 120.0  # seconds without a line after which a script counts as endless
 ERROR = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Iteration)\b.*$", re.MULTILINE)
 PLACE = re.compile(r'^ +File "(.+)", line (\d+)', re.MULTILINE)
 UNLOADED = re.compile(r"tinytorch\.([\w.]+) does not load \((.+)\): put it right")  # the package's own warning
+UNWRITTEN_ERROR = f"NotImplementedError: {UNWRITTEN}"
 LONGEST_ERROR = 300  # characters of a student's message that are shown
 
 
@@ -113,6 +115,7 @@ def _failure(course: Course, milestone: Milestone, stderr: str, code: int | None
     elif unloaded and not guilty:
         error = unloaded[2]
         guilty = [(m, "") for m in MODULES if m.export == unloaded[1]]
+    error = "this answer is not written yet" if error == UNWRITTEN_ERROR else error
     error = error[:LONGEST_ERROR].rstrip(".")
     guilty = guilty or [(m, "") for m in MODULES if f"tinytorch.{m.export} " in error]
     if guilty:

@@ -78,18 +78,13 @@ def find_milestone(course: Course, word: str) -> Milestone:
     raise CourseError(problem, f"Choose one of: {known}.")
 
 
-def missing_modules(course: Course, milestone: Milestone) -> list[Module]:
-    """The modules that a milestone needs and that have not been exported yet."""
-    return [module for module in milestone.needs if not course.exported(module).is_file()]
-
-
 def require_modules(course: Course, milestone: Milestone) -> None:
     """Check that every module that a milestone needs has been exported.
 
     Raises:
         CourseError: names those that are missing.
     """
-    missing = missing_modules(course, milestone)
+    missing = [module for module in milestone.needs if not course.exported(module).is_file()]
     if missing:
         names = ", ".join(module.folder for module in missing)
         first = f"{missing[0].number:02d}"

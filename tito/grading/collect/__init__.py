@@ -12,6 +12,7 @@ from pathlib import Path
 from tito.course import Course
 from tito.errors import CourseError
 from tito.grading.collect.archives import Archives
+from tito.grading.collect.batch import Batch
 from tito.grading.collect.inbox import Inbox, Item
 from tito.grading.collect.listing import NAME_IT, Listed, write_left_over
 from tito.grading.collect.mapping import Mapping, read_map
@@ -59,14 +60,15 @@ def collect(course: Course, inbox: Path, map_file: Path | None = None, zone: tzi
     """
     _check_place(course, inbox)
     report = Collected()
-    with Archives() as archives:
+    with Archives() as archives, Batch(course) as batch:
         box = Inbox(inbox, archives, datetime.now(UTC), zone)
         pile = _sort(course, box, map_file, report)
         for (student, folder), (module, items) in sorted(pile.items(), key=lambda entry: entry[0]):
-            outcome = settle(course, student, module, items)
+            outcome = settle(course, batch, student, module, items)
             report.listed.extend(outcome.listed)
             if outcome.taken:
                 (report.taken if outcome.is_new else report.known).append((student, folder))
+        batch.commit()
     report.listed.sort(key=lambda entry: entry.label)
     write_left_over(course, report.left_over)
     return report

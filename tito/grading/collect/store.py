@@ -1,7 +1,7 @@
 """Where hand-ins are put: the newest of each student and module in `submitted/`, all earlier ones in its history.
 
 Contents are compared, not dates: the same bytes are never stored twice, and other bytes replace what is there only
-after that was copied to the history. Every step is one atomic write, in an order that another run can go on from.
+after that was copied to the history. The steps of a class are one `Batch`, in an order that another run can go on from.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from nbgrader.utils import parse_utc
 
 from tito.course import Course
 from tito.engine.reading import REFUSED, Unreadable
-from tito.files import write_atomic
+from tito.grading.collect.batch import Batch
 from tito.grading.collect.inbox import Item
 from tito.grading.collect.listing import Listed
 from tito.registry import Module
@@ -38,14 +38,14 @@ class Outcome:
     listed: tuple[Listed, ...]
 
 
-def settle(course: Course, student: str, module: Module, items: Sequence[Item]) -> Outcome:
-    """Store what a student handed in of a module in one inbox; doing it twice changes nothing.
+def settle(course: Course, batch: Batch, student: str, module: Module, items: Sequence[Item]) -> Outcome:
+    """Add to `batch` what stores a student's hand-ins of a module from one inbox; doing it twice changes nothing.
 
     The newest becomes the submission, unless that here is newer. Of files with the same date the first by name does,
     unless its bytes are in the history already. A file that may not be read (too large, a link, damaged) is noted as
     refused when there is nothing else, so that it is reported as unreadable and not as missing.
     """
-    shelf = _Shelf(course, student, module)
+    shelf = _Shelf(course, batch, student, module)
     first: Item | None = None
     is_new, listed, refused = False, [], []
     for item in sorted(sorted(items, key=lambda i: i.label), key=lambda i: i.time, reverse=True):
@@ -84,10 +84,12 @@ class _Shelf:
     The current one is not among the earlier ones, except when a collect was stopped between two steps of `offer`.
     """
 
-    def __init__(self, course: Course, student: str, module: Module) -> None:
+    def __init__(self, course: Course, batch: Batch, student: str, module: Module) -> None:
+        self._batch = batch
         self._path = course.submission(student, module)
         self._stamp = self._path.with_name("timestamp.txt")
         self._earlier = course.earlier(student, module)
+        self._kept_now: set[str] = set()  # digests of what this collect adds to the earlier ones
         found = self._path.read_bytes() if self._path.is_file() else None
         self._current = None if found is None or found.startswith(REFUSAL) else found
 
@@ -107,8 +109,10 @@ class _Shelf:
             return False
         if self._current is not None:
             self.keep(self._current, since)
-        write_atomic(self._stamp, _stamp(time))  # first: after a kill the next run still takes `data` for newer
-        write_atomic(self._path, data)
+        self._batch.write(
+            self._stamp, _stamp(time).encode()
+        )  # first: after a kill the next run still takes `data` for newer
+        self._batch.write(self._path, data)
         self._forget(data)
         self._current = data
         return True
@@ -117,22 +121,23 @@ class _Shelf:
         """Put `data` into the history unless it is there."""
         if not self._kept(data):
             moment = "undated" if time == NEVER else time.strftime("%Y-%m-%dT%H-%M-%SZ")
-            write_atomic(self._earlier / f"{moment}-{_digest(data)}{self._path.suffix}", data)
+            self._batch.write(self._earlier / f"{moment}-{_digest(data)}{self._path.suffix}", data)
+            self._kept_now.add(_digest(data))
 
     def refuse(self, reason: str, time: datetime) -> None:
         """Note that nothing could be read, unless there is a submission."""
         note = json.dumps({REFUSED: reason}).encode()
         if self._current is not None or (self._path.is_file() and self._path.read_bytes() == note):
             return
-        write_atomic(self._stamp, _stamp(time))
-        write_atomic(self._path, note)
+        self._batch.write(self._stamp, _stamp(time).encode())
+        self._batch.write(self._path, note)
 
     def _kept(self, data: bytes) -> bool:
-        return any(self._copies(data))
+        return _digest(data) in self._kept_now or any(self._copies(data))
 
     def _forget(self, data: bytes) -> None:
         for copy in self._copies(data):
-            copy.unlink()
+            self._batch.remove(copy)
 
     def _copies(self, data: bytes) -> list[Path]:
         return list(self._earlier.glob(f"*-{_digest(data)}{self._path.suffix}"))
