@@ -105,7 +105,11 @@ MODULES: tuple[Module, ...] = (
          "nn.functional": ("adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "conv2d", "max_pool2d")},
     ),
     Module(10, "tokenization", "text.tokenization", (1,), 20, 3, "what tokenization gives, in one phrase", {}),
-    Module(11, "embeddings", "text.embeddings", (1,), 20, 3, "what embeddings gives, in one phrase", {}),
+    Module(
+        11, "embeddings", "text.embeddings", (1, 2, 3, 4, 5, 6), 75, 4,
+        "a row for each token and for each place: lookup, its gradient, weight tying",
+        {"nn": ("Embedding", "PositionalEncoding"), "nn.functional": ("embedding",)},
+    ),
     Module(12, "attention", "core.attention", (1,), 20, 3, "what attention gives, in one phrase", {}),
     Module(13, "transformers", "models.transformer", (1,), 20, 3, "what transformers gives, in one phrase", {}),
 )  # fmt: skip
