@@ -1,5 +1,5 @@
 """The gradient of the table has a row for each id of the batch."""
-# loses: test-embedding-layer, test-embedding-rule, test-module-embeddings, test-tied-model
+# loses: test-embedding-rule, test-module-embeddings, test-tied-model
 
 # %% embedding-rule
 #| export

@@ -1,5 +1,5 @@
 """A padding row gets a gradient like every other row."""
-# loses: test-embedding-layer, test-embedding-rule, test-module-embeddings
+# loses: test-embedding-rule, test-module-embeddings
 
 # %% embedding-rule
 #| export

@@ -1,5 +1,5 @@
 """np.argsort(lengths) puts the longest first."""
-# loses: test-add-rows, test-embedding-layer, test-embedding-rule, test-module-embeddings, test-segments, test-sum-rounds, test-tied-model
+# loses: test-add-rows, test-embedding-rule, test-module-embeddings, test-segments, test-tied-model
 
 # %% segments
 #| export

@@ -1,5 +1,5 @@
 """An embedding starts uniform in +-1/sqrt(C), as Linear does."""
-# loses: test-embedding-layer, test-module-embeddings
+# loses: test-embedding-layer
 
 # %% embedding-layer
 #| export

@@ -1,5 +1,5 @@
 """Segments can be found in the ids as they stand, before sorting."""
-# loses: test-add-rows, test-embedding-rule, test-module-embeddings, test-segments, test-sum-rounds, test-tied-model
+# loses: test-add-rows, test-embedding-rule, test-module-embeddings, test-segments, test-tied-model
 
 # %% segments
 #| export

@@ -1,5 +1,5 @@
 """The sums come out in the order of the ids, so the first of them belongs to row 0."""
-# loses: test-add-rows, test-embedding-layer, test-embedding-rule, test-module-embeddings, test-tied-model
+# loses: test-add-rows, test-embedding-rule, test-module-embeddings, test-tied-model
 
 # %% add-rows
 #| export

@@ -1,5 +1,5 @@
 """A segment begins only where two neighbours differ, so the first needs no start."""
-# loses: test-add-rows, test-embedding-rule, test-module-embeddings, test-segments, test-sum-rounds, test-tied-model
+# loses: test-add-rows, test-embedding-rule, test-module-embeddings, test-segments, test-tied-model
 
 # %% segments
 #| export

@@ -6,7 +6,7 @@ class MissingWord(Module):
 
     def __init__(self, vocab_size: int, context: int, d_model: int, hidden: int) -> None:
         self.embedding = Embedding(vocab_size, d_model)
-        self.embedding.weight.data *= np.float32(1 / sqrt(d_model))
+        normal_(self.embedding.weight, std=1 / sqrt(d_model))
         self.positions = PositionalEncoding(context, d_model)
         self.hidden, self.output = Linear(d_model, hidden), Linear(hidden, d_model)
 
