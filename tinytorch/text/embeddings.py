@@ -117,7 +117,7 @@ def embedding(ids, weight, padding_idx=None):
 def sorting_order(ids: np.ndarray) -> np.ndarray:
     """Places that sort the ids, equal ones in the order in which they stand, shape (N,)."""
     small = ids.astype(np.uint16) if ids.max(initial=0) < 1 << 16 else ids
-    return np.argsort(small, kind="stable")  # 16 bits are sorted by digits: much faster
+    return np.argsort(small, kind="stable")  # NumPy sorts 16 bits by their digits
 
 
 def segments(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
