@@ -305,16 +305,16 @@ class TestStack:
         model = Tied(width=16)
         optimizer, losses = AdamW(model.parameters(), lr=0.02), []
         for _ in range(200):
-            loss = cross_entropy(model(ids), ids[:, 0])
-            loss.backward()
+            error = cross_entropy(model(ids), ids[:, 0])
+            error.backward()
+            losses.append(error.item())
             optimizer.step()
             optimizer.zero_grad()
-            losses.append(loss.item())
         assert losses[-1] < 0.3 * losses[0]
-        twin = Tied(width=16)
-        twin.load_state_dict(model.state_dict())
+        second = Tied(width=16)
+        second.load_state_dict(model.state_dict())
         with no_grad():
-            np.testing.assert_array_equal(twin(ids).data, model(ids).data)
+            np.testing.assert_array_equal(second(ids).data, model(ids).data)
 
     def test_training_steps_leave_nothing_behind(self):
         model, ids = Tied(), np.array([[1, 1, 2]])
