@@ -105,7 +105,11 @@ MODULES: tuple[Module, ...] = (
          "nn.functional": ("adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "conv2d", "max_pool2d")},
     ),
     Module(10, "tokenization", "text.tokenization", (1,), 20, 3, "what tokenization gives, in one phrase", {}),
-    Module(11, "embeddings", "text.embeddings", (1,), 20, 3, "what embeddings gives, in one phrase", {}),
+    Module(
+        11, "embeddings", "text.embeddings", (1, 2, 3, 4, 5, 6), 75, 4,
+        "a row for each token and for each place: lookup, its gradient, weight tying",
+        {"nn": ("Embedding", "PositionalEncoding"), "nn.functional": ("embedding",)},
+    ),
     Module(12, "attention", "core.attention", (1,), 20, 3, "what attention gives, in one phrase", {}),
     Module(13, "transformers", "models.transformer", (1,), 20, 3, "what transformers gives, in one phrase", {}),
 )  # fmt: skip
@@ -140,6 +144,7 @@ INSTEAD: dict[str, dict[str, str]] = {
         "NLLLoss": "write CrossEntropyLoss, which takes logits",
         "L1Loss": "write (prediction - target).abs().mean()", "BatchNorm1d": "write F.batch_norm(x, ...)",
         "DataParallel": "there is one device, the processor", "LogSoftmax": "write F.log_softmax(x, axis=-1)",
+        "EmbeddingBag": "write Embedding(n, d)(ids).mean(axis=1)",
     },
     "nn.functional": {
         "one_hot": "write np.eye(classes, dtype=np.float32)[labels]",
