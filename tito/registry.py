@@ -106,7 +106,12 @@ MODULES: tuple[Module, ...] = (
     ),
     Module(10, "tokenization", "text.tokenization", (1,), 20, 3, "what tokenization gives, in one phrase", {}),
     Module(11, "embeddings", "text.embeddings", (1,), 20, 3, "what embeddings gives, in one phrase", {}),
-    Module(12, "attention", "core.attention", (1,), 20, 3, "what attention gives, in one phrase", {}),
+    Module(
+        12, "attention", "core.attention", (1, 3, 4, 5, 6), 90, 6,
+        "where to look: queries and keys, masks, heads, in linear memory",
+        {"nn": ("MultiHeadAttention", "MultiheadAttention"),
+         "nn.functional": ("scaled_dot_product_attention",)},
+    ),
     Module(13, "transformers", "models.transformer", (1,), 20, 3, "what transformers gives, in one phrase", {}),
 )  # fmt: skip
 
