@@ -110,7 +110,12 @@ MODULES: tuple[Module, ...] = (
         "a row for each token and for each place: lookup, its gradient, weight tying",
         {"nn": ("Embedding", "PositionalEncoding"), "nn.functional": ("embedding",)},
     ),
-    Module(12, "attention", "core.attention", (1,), 20, 3, "what attention gives, in one phrase", {}),
+    Module(
+        12, "attention", "core.attention", (1, 3, 4, 5, 6), 90, 6,
+        "where to look: queries and keys, masks, heads, in linear memory",
+        {"nn": ("MultiHeadAttention", "MultiheadAttention"),
+         "nn.functional": ("scaled_dot_product_attention",)},
+    ),
     Module(13, "transformers", "models.transformer", (1,), 20, 3, "what transformers gives, in one phrase", {}),
 )  # fmt: skip
 
