@@ -117,7 +117,7 @@ MODULES: tuple[Module, ...] = (
          "nn.functional": ("scaled_dot_product_attention",)},
     ),
     Module(
-        13, "transformers", "models.transformer", (1, 2, 3, 4, 5, 6, 7, 8, 11, 12), 90, 6,
+        13, "transformers", "models.transformer", (1, 2, 3, 4, 5, 6, 7, 8, 11, 12), 80, 6,
         "a GPT of one's own: layer norm, the pre-norm block, sampling",
         {"nn": ("FeedForward", "LayerNorm", "TransformerBlock"), "nn.functional": ("layer_norm",),
          "models": ("GPT", "TransformerBlock")},

@@ -17,13 +17,13 @@ r"""
 A language model says how likely each next character is, and that is enough to write. Today you build the sampling that makes any such model write, the block that makes
 deep ones trainable, and a GPT of your own; at the end it invents names for Python functions that nobody has written yet.
 
-**Needs** `Tensor` (01), activations (02), layers (03), losses (04), autograd (05), random sources (08), embeddings (11), attention (12), and, for training, optimizers (06) and clipping (07) | **Exports** `tinytorch.models.transformer` | **About** 6 hours | **Points** 90
+**Needs** `Tensor` (01), activations (02), layers (03), losses (04), autograd (05), random sources (08), embeddings (11), attention (12), and, for training, optimizers (06) and clipping (07) | **Exports** `tinytorch.models.transformer` | **About** 6 hours | **Points** 80
 """
 
 # %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp models.transformer
 #| export
-from math import prod, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -85,8 +85,8 @@ def decode(ids: np.ndarray) -> str:
 
 NAMES = function_names()
 TRAIN, HELD_OUT = (encode("\n" + "\n".join(part) + "\n") for part in (NAMES[200:], NAMES[:200]))
-COUNTS = np.ones((28, 28))  # one of each to begin with, so that nothing is impossible
-np.add.at(COUNTS, (TRAIN[:-1], TRAIN[1:]), 1)
+PAIRS = np.bincount(TRAIN[:-1] * 28 + TRAIN[1:], minlength=28 * 28).reshape(28, 28)
+COUNTS = PAIRS + 1  # one of each besides, so that nothing is impossible
 
 
 # %%
@@ -98,7 +98,7 @@ def analyze_counts():
     axes.set_xticks(range(28), "." + ALPHABET[1:], fontsize=7)
     axes.set_yticks(range(28), "." + ALPHABET[1:], fontsize=7)
     show(fig, alt="28 x 28 table of what follows what; the row of q is dark in the column of u")
-    print(f"{len(NAMES):,} names, {len(TRAIN):,} characters to learn from, such as {NAMES[:4]}")
+    print(f"{len(NAMES):,} names, such as {NAMES[:4]}; {len(TRAIN):,} characters to learn from")
 
 
 if __name__ == "__main__":
@@ -270,7 +270,7 @@ def analyze_sampling():
         print(f"{name:16} likeliest {row.max():.2f}, an x {row[0, ALPHABET.index('x')]:.4f}")
     axes[0, 0].set_ylabel("probability")
     axes[1, 0].set_ylabel("probability")
-    alt = "Bars of what may follow an underscore: as counted, sharpened, cut to 5, cut to a sum of 0.6"
+    alt = "Bars of what may follow an underscore: as counted, sharpened, cut to 5, cut to a sum"
     show(fig, alt=alt)
 
 
@@ -368,18 +368,19 @@ class LanguageModel(Module):
         """
         check_sampling(temperature, top_k, top_p)
         if max_new_tokens < 0:
-            raise ValueError(f"max_new_tokens counts the ids to append: 0 or more, not {max_new_tokens}.")
-        prompt = np.asarray(ids.data if isinstance(ids, Tensor) else ids)
+            raise ValueError(f"max_new_tokens is a number of ids from 0 on, not {max_new_tokens}.")
+        prompt = np.asarray(ids)
         if prompt.size == 0 or prompt.ndim not in (1, 2):
-            raise ShapeError(f"a prompt has shape (T,) or (B, T) and at least one id, not {prompt.shape}.")
+            raise ShapeError("a prompt has shape (T,) or (B, T) and at least one id, not "
+                             f"{prompt.shape}.")
         if not np.issubdtype(prompt.dtype, np.integer):
             raise TypeError(f"a prompt holds token ids, whole numbers, not {prompt.dtype}.")
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        mode = self.training
+        mode, rng = self.training, random_source(seed)
         self.eval()
         try:
             with no_grad():
-                rows = extend(self, np.atleast_2d(prompt), max_new_tokens, random_source(seed), options)
+                rows = extend(self, np.atleast_2d(prompt), max_new_tokens, rng, options)
         finally:
             self.train(mode)
         return rows.reshape(*prompt.shape[:-1], rows.shape[1])
@@ -450,7 +451,7 @@ def extend(model: LanguageModel, ids: np.ndarray, steps: int, rng: np.random.Gen
 
 # %% nbgrader={"grade": false, "grade_id": "given-echo", "locked": true, "schema_version": 3, "solution": false, "task": false}
 class Echo(LanguageModel):
-    """Says with certainty that what comes next is the oldest id that it sees; refuses to see more."""
+    """Says that the oldest id that it sees comes next, and refuses to see more than its context."""
 
     def __init__(self, context):
         self.context = context
@@ -472,7 +473,8 @@ def test_unit_extend():
     check_equal(lambda: echo.generate([7, 5, 8], 4).tolist(), [7, 5, 8, 7, 5, 8, 7])
     check_equal(lambda: echo.generate([1, 7, 5, 8], 2).tolist(), [1, 7, 5, 8, 7, 5])
     ### BEGIN HIDDEN TESTS
-    check_equal(lambda: echo.generate([[4, 5], [7, 8]], 3).tolist(), [[4, 5, 4, 4, 5], [7, 8, 7, 7, 8]])
+    rows, expected = [[4, 5], [7, 8]], [[4, 5, 4, 4, 5], [7, 8, 7, 7, 8]]
+    check_equal(lambda: echo.generate(rows, 3).tolist(), expected)
     check_equal(lambda: echo.generate([6], 0).tolist(), [6])
     once, again = (table.generate([0, 1], 20, temperature=2, seed=5).tolist() for _ in range(2))
     check_equal(lambda: once, again)
@@ -491,7 +493,7 @@ And it writes. Which of these lines could be Python's? How much does the table k
 
 # %%
 def analyze_table_writes():
-    """Names from the table, at three temperatures, and how well it knows names that it never saw."""
+    """Names from the table, at three temperatures, and its loss on names that it never saw."""
     table = Bigram(COUNTS)
     for temperature in (0.5, 1.0, 2.0):
         text = decode(table.generate(encode("\n"), 60, temperature, seed=1))
@@ -631,13 +633,15 @@ def test_unit_layer_norm_forward():
     check_close(lambda: layer_norm_forward(rows, weight, bias, 0.0001)[0][0], [6, 18], atol=1e-2)
     far = np.float32([[10001, 10003]])
     check_close(lambda: layer_norm_forward(far, one, zero, 0)[0], [[-1, 1]], atol=1e-2)
-    check_equal(lambda: [a.dtype.name for a in layer_norm_forward(rows, one, zero, 1)], ["float32"] * 3)
+    names = [a.dtype.name for a in layer_norm_forward(rows, one, zero, 1)]
+    check_equal(lambda: names, ["float32"] * 3)
     ### BEGIN HIDDEN TESTS
     rng = np.random.default_rng(2)
     rows, weight, bias = (rng.normal(size=s).astype(np.float32) for s in ((6, 5), (5,), (5,)))
     before, root = rows.copy(), np.sqrt(rows.var(axis=1) + 0.5)
     normal = (rows - rows.mean(axis=1, keepdims=True)) / root[:, None]
-    check_close(lambda: layer_norm_forward(rows, weight, bias, 0.5)[0], normal * weight + bias, atol=1e-5)
+    y = normal * weight + bias
+    check_close(lambda: layer_norm_forward(rows, weight, bias, 0.5)[0], y, atol=1e-5)
     check_close(lambda: layer_norm_forward(rows, weight, bias, 0.5)[1], normal, atol=1e-5)
     check_close(lambda: layer_norm_forward(rows, weight, bias, 0.5)[2], root, atol=1e-5)
     check_close(lambda: rows, before)
@@ -705,7 +709,8 @@ def test_unit_layer_norm_backward():
     normal, root, one = np.float32([[-1, 1, -1, 1]]), np.float32([2]), np.ones(4, np.float32)
     g = np.float32([[2, 4, 2, 4]])  # 3 + normal: a shift and a stretch
     check_close(lambda: layer_norm_backward(g, normal, root, one)[0], [[0, 0, 0, 0]])
-    check_close(lambda: layer_norm_backward(g, normal, root, one)[1:], [[-2, 4, -2, 4], [2, 4, 2, 4]])
+    sums = [[-2, 4, -2, 4], [2, 4, 2, 4]]
+    check_close(lambda: layer_norm_backward(g, normal, root, one)[1:], sums)
     weight, first = np.float32([4, 1, 1, 1]), np.float32([[1, 0, 0, 0]])
     expected = [[(4 - 1 - 1) / 2, (0 - 1 + 1) / 2, (0 - 1 - 1) / 2, (0 - 1 + 1) / 2]]
     check_close(lambda: layer_norm_backward(first, normal, root, weight)[0], expected)
@@ -716,7 +721,8 @@ def test_unit_layer_norm_backward():
     normal = (rows - rows.mean(axis=1, keepdims=True)) / root[:, None]
     h, before = g * weight, g.copy()
     left = h - h.mean(1, keepdims=True) - normal * (h * normal).mean(1, keepdims=True)
-    check_close(lambda: layer_norm_backward(g, normal, root, weight)[0], left / root[:, None], atol=1e-5)
+    left /= root[:, None]
+    check_close(lambda: layer_norm_backward(g, normal, root, weight)[0], left, atol=1e-5)
     expected = [(g * normal).sum(0), g.sum(0)]
     check_close(lambda: layer_norm_backward(g, normal, root, weight)[1:], expected, atol=1e-5)
     check_close(lambda: g, before)
@@ -743,7 +749,8 @@ class LayerNormalisation(Function):
                 ) -> np.ndarray:
         C = weight.size
         rows = x.reshape(x.size // C, C)  # (M, C)
-        y, ctx.normal, ctx.root = layer_norm_forward(rows, weight.reshape(-1), bias.reshape(-1), eps)
+        parts = layer_norm_forward(rows, weight.reshape(-1), bias.reshape(-1), eps)
+        y, ctx.normal, ctx.root = parts
         ctx.weight, ctx.shape = weight, x.shape
         return y.reshape(x.shape)
 
@@ -773,8 +780,7 @@ def layer_norm(x: Tensor, normalized_shape: Any, weight: Any = None, bias: Any =
         array([[-1.,  1.]], dtype=float32)
     """
     shape = normal_shape(normalized_shape)
-    if x.shape[-len(shape) :] != shape:
-        raise ShapeError(f"layer_norm: x of shape {x.shape} does not end in {shape}.")
+    check_ends(x, shape)
     for name, value in (("weight", weight), ("bias", bias)):
         if value is not None and value.shape != shape:
             raise ShapeError(f"layer_norm: {name} has shape {value.shape}, expected {shape}.")
@@ -784,11 +790,17 @@ def layer_norm(x: Tensor, normalized_shape: Any, weight: Any = None, bias: Any =
 
 
 def normal_shape(shape: Any) -> tuple[int, ...]:
-    """The sizes of the axes to normalise, as a tuple; raises ValueError for none or an empty one."""
+    """The sizes of the axes to normalise, as a tuple; ValueError for none, or one below 1."""
     sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
     if not sizes or any(not isinstance(n, int | np.integer) or n < 1 for n in sizes):
         raise ValueError(f"layer norm: sizes are whole numbers from 1 on, not {shape}.")
     return sizes
+
+
+def check_ends(x: Tensor, shape: tuple[int, ...]) -> None:
+    """Refuse an x whose last axes are not `shape`, with a ShapeError."""
+    if x.shape[-len(shape) :] != shape:
+        raise ShapeError(f"layer_norm: x of shape {x.shape} does not end in {shape}.")
 
 
 class LayerNorm(Module):
@@ -812,7 +824,8 @@ class LayerNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., *normalized_shape) -> the same shape."""
-        return layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+        check_ends(x, self.normalized_shape)
+        return LayerNormalisation.apply(x, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}"
@@ -838,7 +851,8 @@ def analyze_layer_norm():
     ms = {name: timing.low_ms for name, timing in compare(ways, samples=15).items()}
     mib = {name: peak_bytes(way) / 2**20 for name, way in ways.items()}
     for name in ways:
-        print(f"{name:9} {ms[name]:5.2f} ms, {mib[name]:4.1f} MiB for {x.data.nbytes / 2**20:.0f} MiB of x")
+        print(f"{name:9} {ms[name]:5.2f} ms, at most {mib[name]:4.1f} MiB more", end=" ")
+        print(f"for {x.data.nbytes / 2**20:.0f} MiB of x")
     ratio, less = ms["composed"] / ms["fused"], mib["composed"] / mib["fused"]
     print(f"fused: {ratio:.1f} times the speed, 1/{less:.1f} of the memory")
 
@@ -871,7 +885,8 @@ def analyze_passes():
     show(fig, alt="Time per element of one pass: lowest for arrays of some ten KiB, higher beyond")
     best = min(cost)
     print(f"best: {best:.3f} ns at {4 * sizes[cost.index(best)] / 2**10:.0f} KiB;", end=" ")
-    print(f"at 16 MiB: {cost[sizes.index(2**22)]:.3f} ns, {cost[sizes.index(2**22)] / best:.1f} times that")
+    large = cost[sizes.index(2**22)]
+    print(f"at 16 MiB: {large:.3f} ns, {large / best:.1f} times that")
 
 
 if __name__ == "__main__":
@@ -939,7 +954,8 @@ def test_unit_gelu_pieces():
     z = np.random.default_rng(5).normal(size=40).astype(np.float32)
     t = np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))
     inner = np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * z**2)
-    check_close(lambda: gelu_in_pieces(z, 7)[1], (1 + t) / 2 + z * (1 - t * t) * inner / 2, atol=1e-5)
+    slope = (1 + t) / 2 + z * (1 - t * t) * inner / 2
+    check_close(lambda: gelu_in_pieces(z, 7)[1], slope, atol=1e-5)
     check_close(lambda: gelu_in_pieces(z, 40)[0], z * (1 + t) / 2, atol=1e-5)
     check_equal(lambda: [a.dtype.name for a in gelu_in_pieces(z, 7)], ["float32", "float32"])
     ### END HIDDEN TESTS
@@ -1008,8 +1024,8 @@ r"""
 Everything is in place for the **pre-norm block** (Xiong et al., *On layer normalization in the transformer architecture*, 2020), which every GPT since the second repeats:
 
 ```
-x ──┬── norm1 ── attention ──┬── norm2 ── feed forward ──┬──▶
-    └────────────────────── + ──┴───────────────────────── +
+x ──┬─────────────────────── + ──┬────────────────────────── + ──▶
+    └── norm1 ── attention ──┘   └── norm2 ── feed forward ──┘
 ```
 
 The line that runs straight through is the **residual stream**: each token's running account, (B, T, C), to which every layer *adds* what it found. Nothing on it is ever divided or bent. What does that mean for the way back,
@@ -1115,13 +1131,13 @@ if __name__ == "__main__":
 
 # %% [markdown]
 r"""
-The transformer of 2017 had its norms elsewhere, *on* the stream: `x = norm1(x + attention(x))`. Stack twelve of each kind, send a gradient back, and look at how much of it arrives at the weights of each block. Which kind hands
-on the gradient evenly, and where will the other one have lost it?
+Is the straight line worth so much? Take it away, so that each block hands on only what it found; or put the norms *on* the line, as the transformer of 2017 did: `x = norm1(x + attention(x))`. Stack twelve blocks of each kind. Attention mixes tokens, again and
+again: how alike will the tokens of a text be at the end? And which stacks will learn the names?
 """
 
 
-# %% nbgrader={"grade": false, "grade_id": "post-block", "locked": true, "schema_version": 3, "solution": false, "task": false}
-class PostBlock(TransformerBlock):
+# %% nbgrader={"grade": false, "grade_id": "other-blocks", "locked": true, "schema_version": 3, "solution": false, "task": false}
+class PostNorm(TransformerBlock):
     """The block of 2017: the norms stand on the stream."""
 
     def forward(self, x, is_causal=True):
@@ -1129,29 +1145,72 @@ class PostBlock(TransformerBlock):
         return self.norm2(x + self.feed_forward(x))
 
 
+class NoStream(TransformerBlock):
+    """Nothing is added to anything."""
+
+    def forward(self, x, is_causal=True):
+        x = self.attention(self.norm1(x), is_causal=is_causal)
+        return self.feed_forward(self.norm2(x))
+
+
+KINDS = {"pre-norm": TransformerBlock, "norms on the stream": PostNorm, "no stream": NoStream}
+
+
+class Stack(Module):
+    """Characters, twelve blocks of one kind, logits."""
+
+    def __init__(self, kind):
+        self.embedding = Embedding(len(ALPHABET), 32)
+        self.blocks = [kind(32, 4) for _ in range(12)]
+        self.head = Linear(32, len(ALPHABET))
+
+    def forward(self, ids):
+        x = self.embedding(ids)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(layer_norm(x, 32))
+
+
 # %%
-def analyze_norm_places():
-    """Size of the gradient that reaches each of 12 blocks, norms beside the stream and on it."""
-    rng = np.random.default_rng(8)
-    x, g = Tensor(rng.normal(size=(4, 32, 32))), rng.normal(size=(4, 32, 32)).astype(np.float32)
-    fig, axes = plt.subplots(figsize=(5, 3))
-    for kind, marker in ((TransformerBlock, "o-"), (PostBlock, "s--")):
+def analyze_stream():
+    """How alike tokens become on their way through 12 blocks, and what the blocks learn."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+    for (name, kind), marker in zip(KINDS.items(), "os^", strict=True):
         manual_seed(0)
-        blocks = [kind(32, 4) for _ in range(12)]
-        h = x
-        for block in blocks:
-            h = block(h)
-        h.backward(g)
-        norms = [np.linalg.norm(block.feed_forward.up.weight.grad) for block in blocks]
-        axes.semilogy(range(1, 13), norms, marker, label=kind.__name__)
-        print(f"{kind.__name__:16} block 1 gets {norms[0] / norms[-1]:.2g} times what block 12 gets")
-    axes.set(xlabel="block", ylabel="norm of its gradient")
-    axes.legend()
-    show(fig, alt="Gradient norms of 12 blocks: even with the norms beside the stream, falling on it")
+        model, rng, alike, losses = Stack(kind), np.random.default_rng(12), [], []
+        with no_grad():
+            x = Tensor(rng.normal(size=(1, 32, 32)))
+            for block in model.blocks:
+                x = block(x)
+                rows = x.data[0] / np.linalg.norm(x.data[0], axis=1, keepdims=True)
+                alike.append((rows @ rows.T).mean())  # cosines of all pairs of tokens
+        optimizer = AdamW(model.parameters(), lr=3e-3)
+        for _ in range(60):
+            windows = TRAIN[rng.integers(len(TRAIN) - 24, size=8)[:, None] + np.arange(25)]
+            loss = cross_entropy(model(windows[:, :-1]), windows[:, 1:])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        left.plot(range(1, 13), alike, f"{marker}-", label=name)
+        smooth = np.convolve(losses, np.full(10, 0.1), mode="valid")
+        right.plot(range(10, 61), smooth, f"{marker}-", markevery=10, label=name)
+        print(f"{name:19} alike {alike[-1]:.2f} after 12 blocks,", end=" ")
+        print(f"loss {smooth[-1]:.2f} after 60 steps")
+    left.set(xlabel="block", ylabel="mean cosine of two tokens", ylim=(0, 1.05))
+    right.set(xlabel="step", ylabel="loss, mean of 10 steps")
+    left.legend(fontsize=7)
+    show(fig, alt="Left: likeness of tokens by block, for three kinds of blocks. Right: losses")
 
 
 if __name__ == "__main__":
-    analyze_norm_places()
+    analyze_stream()
+
+# %% [markdown]
+r"""
+Without the stream every token soon holds the same average of all, and no later layer can tell them apart (Dong, Cordonnier and Loukas, *Attention is not all you need: pure attention loses rank doubly exponentially with depth*, 2021). With the
+norms on the stream the tokens stay apart, but each norm rescales what all blocks before it wrote, and such stacks want a careful start with tiny steps, a *warm-up* (Xiong et al., 2020). This one got none: read in your figure what became of it.
+"""
 
 # %% [markdown]
 r"""
@@ -1222,7 +1281,7 @@ The folded cell holds the checks, and `initialise`, which goes over the paramete
 # %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "given-gpt-parts", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 def initialise(model: Module, num_layers: int, rng: np.random.Generator) -> None:
-    """Draw the parameters of a model anew, each with its initial_std; layer norms stay as they are."""
+    """Draw the parameters of a model anew, each with its initial_std; layer norms stay at 1, 0."""
     for path, parameter in model.named_parameters():
         if "norm" not in path:
             std = initial_std(path, num_layers)
@@ -1242,7 +1301,7 @@ def check_text(ids: Any, context: int) -> np.ndarray:
     Raises:
         ShapeError: not (B, T), or T is more than the context.
     """
-    ids = np.asarray(ids.data if isinstance(ids, Tensor) else ids)
+    ids = np.asarray(ids)
     if ids.ndim != 2:
         raise ShapeError(f"GPT reads ids of shape (B, T), not {ids.shape}; one text is ids[None].")
     if ids.shape[1] > context:
@@ -1291,7 +1350,7 @@ class GPT(LanguageModel):
         initialise(self, num_layers, random_source(seed))
 
     def forward(self, ids: Any) -> Tensor:
-        """Logits for what follows each id: (B, T) -> (B, T, V); see check_text for what it refuses."""
+        """Logits for what follows each id: (B, T) -> (B, T, V); check_text says what it refuses."""
         ids = check_text(ids, self.context)
         ### BEGIN SOLUTION
         x = self.embedding(ids)  # (B, T) -> (B, T, C)
@@ -1305,7 +1364,7 @@ class GPT(LanguageModel):
 
 # %% nbgrader={"grade": true, "grade_id": "test-gpt", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 def test_unit_gpt():
-    """Shape, and the parts in order; a model without blocks worth mentioning is table times table."""
+    """The shape, the parts in order, the embedding used twice, and a text that is too long."""
     model = GPT(11, context=5, d_model=4, num_layers=2, num_heads=2, seed=0)
     ids = np.array([[3, 1, 4], [1, 5, 9]])
     x = model.positions(model.embedding(ids))
@@ -1336,7 +1395,7 @@ if __name__ == "__main__":
 r"""
 ## Names that nobody has written
 
-A GPT of about fifty thousand weights, on the names from the top of the page. Each batch is 32 windows of 32 characters, wherever they begin; each place of a window is an exercise of its own, with the next character as its answer: how many
+A small GPT on the names from the top of the page. Each batch is 16 windows of 32 characters, wherever they begin; each place of a window is an exercise of its own, with the next character as its answer: how many
 exercises is that in one step? (Attention must not look ahead, or all of them would be solved by copying.)
 """
 
@@ -1344,15 +1403,14 @@ exercises is that in one step? (Attention must not look ahead, or all of them wo
 SPAN = 32  # characters in a window
 
 
-def train_names(steps: int, lr: float = 3e-3, seed: int = 0) -> tuple[GPT, list[float]]:
+def train_names(steps: int, num_layers: int, lr: float = 8e-3) -> tuple[GPT, list[float]]:
     """Train a small GPT on names of functions; return it with the loss of each step."""
-    manual_seed(seed)
-    model = GPT(len(ALPHABET), SPAN, d_model=48, num_layers=2, num_heads=4, seed=seed)
-    optimizer, rng = AdamW(model.parameters(), lr=lr, weight_decay=0.1), np.random.default_rng(seed)
+    model = GPT(len(ALPHABET), SPAN, d_model=64, num_layers=num_layers, num_heads=4, seed=0)
+    optimizer, rng = AdamW(model.parameters(), lr=lr, weight_decay=0.1), np.random.default_rng(0)
     losses = []
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = lr * min(1, (step + 1) / 20) * (1 - 0.9 * step / steps)
-        starts = rng.integers(len(TRAIN) - SPAN, size=32)
+        starts = rng.integers(len(TRAIN) - SPAN, size=16)
         windows = TRAIN[starts[:, None] + np.arange(SPAN + 1)]  # (B, T + 1)
         loss = cross_entropy(model(windows[:, :-1]), windows[:, 1:])
         optimizer.zero_grad()
@@ -1373,17 +1431,18 @@ def held_out_loss(model: LanguageModel) -> float:
 
 # %% nbgrader={"grade": true, "grade_id": "test-module-transformers", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_module():
-    """The gradient of a whole GPT along a direction; and a hundred steps beat the table."""
+    """Slopes of norm, GELU and block; and eighty steps of one block beat the letters' shares."""
     rng = np.random.default_rng(10)
     x, w, b = rng.normal(size=(2, 4, 6)), rng.uniform(0.5, 2, size=6), rng.normal(size=6)
     gradient_check(lambda x, w, b: layer_norm(x, 6, w, b), x, w, b)
     gradient_check(PiecewiseGELU.apply, x)
     block = TransformerBlock(6, 2)
     gradient_check(lambda x: block(x), x)
-    model, losses = train_names(steps=150)
+    model, losses = train_names(steps=80, num_layers=1)
     check_equal(lambda: losses[0] > 3.2, True)
-    table = held_out_loss(Bigram(COUNTS))
-    check_equal(lambda: held_out_loss(model) < table, True)
+    shares = np.bincount(TRAIN, minlength=28) / len(TRAIN)
+    entropy = -(shares * np.log(shares)).sum()
+    check_equal(lambda: held_out_loss(model) < entropy - 0.1, True)
     ### BEGIN HIDDEN TESTS
     once, again = (decode(model.generate(encode("get"), 40, seed=3)) for _ in range(2))
     check_equal(lambda: once, again)
@@ -1407,9 +1466,9 @@ Now longer. Write down where the curve will end: a guess among 28 costs 3.33, yo
 # %%
 def analyze_training():
     """The loss curve, and names before and after training, none of them in the training text."""
-    model, _ = train_names(steps=0)
+    model, _ = train_names(steps=0, num_layers=2)
     before = decode(model.generate(encode("\n"), 120, seed=1)).split()
-    model, losses = train_names(steps=600)
+    model, losses = train_names(steps=500, num_layers=2)
     smooth = np.convolve(losses, np.full(20, 1 / 20), mode="valid")
     table, held_out = held_out_loss(Bigram(COUNTS)), held_out_loss(model)
     fig, axes = plt.subplots(figsize=(5, 3))
@@ -1419,14 +1478,16 @@ def analyze_training():
     axes.plot([len(losses)], [held_out], "s", color="tab:red", label="GPT, held-out")
     axes.set(xlabel="step", ylabel="loss [nats per character]")
     axes.legend(fontsize=7)
-    alt = f"Loss falls from {losses[0]:.1f} to {smooth[-1]:.1f}; held-out {held_out:.2f}, below the table"
-    show(fig, alt=alt)
-    print(f"{sum(p.data.size for p in model.parameters()):,} weights; held-out {held_out:.3f}, table {table:.3f}")
+    alt = f"Loss falls from {losses[0]:.1f} to {smooth[-1]:.1f}; held-out {held_out:.2f}"
+    show(fig, alt=f"{alt}, the table {table:.2f}, a guess 3.33")
+    print(f"{sum(p.data.size for p in model.parameters()):,} weights;", end=" ")
+    print(f"held-out {held_out:.3f}, table {table:.3f}")
     print("before:", " ".join(before[:6]))
     for temperature in (0.5, 0.8, 1.2):
         text = decode(model.generate(encode("\n"), 150, temperature, seed=1)).split()[:-1]
         new = [name for name in text if name not in NAMES]
-        print(f"temperature {temperature}: {len(text) - len(new)} of {len(text)} exist; new:", *new[:6])
+        print(f"temperature {temperature}: {len(text) - len(new)} of {len(text)} exist;", end=" ")
+        print("new:", *new[:6])
 
 
 if __name__ == "__main__":
@@ -1468,9 +1529,10 @@ def analyze_depth():
     left.set(xlabel="blocks", ylabel="ms per block", ylim=(0, None), title="A training step")
     right.plot(lengths, [word[n].low_ms for n in lengths], "o-")
     right.set(xlabel="characters so far", ylabel="ms", ylim=(0, None), title="The next character")
-    show(fig, alt="Left: ms per block hardly change with depth. Right: the next character's ms grow")
+    show(fig, alt="Left: ms per block by depth. Right: ms for the next character by length")
     print("ms per block:", ", ".join(f"{n}: {each[n]:.2f}" for n in depths))
-    print("ms for the next character after", ", ".join(f"{n}: {word[n].low_ms:.2f}" for n in lengths))
+    waits = ", ".join(f"{n}: {word[n].low_ms:.2f}" for n in lengths)
+    print(f"ms for the next character after {waits}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ __all__ = [
     "LayerNormalisation",
     "layer_norm",
     "normal_shape",
+    "check_ends",
     "LayerNorm",
     "PIECE",
     "gelu_arrays",
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 # From cell 'imports'.
-from math import prod, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -197,18 +198,19 @@ class LanguageModel(Module):
         """
         check_sampling(temperature, top_k, top_p)
         if max_new_tokens < 0:
-            raise ValueError(f"max_new_tokens counts the ids to append: 0 or more, not {max_new_tokens}.")
-        prompt = np.asarray(ids.data if isinstance(ids, Tensor) else ids)
+            raise ValueError(f"max_new_tokens is a number of ids from 0 on, not {max_new_tokens}.")
+        prompt = np.asarray(ids)
         if prompt.size == 0 or prompt.ndim not in (1, 2):
-            raise ShapeError(f"a prompt has shape (T,) or (B, T) and at least one id, not {prompt.shape}.")
+            raise ShapeError("a prompt has shape (T,) or (B, T) and at least one id, not "
+                             f"{prompt.shape}.")
         if not np.issubdtype(prompt.dtype, np.integer):
             raise TypeError(f"a prompt holds token ids, whole numbers, not {prompt.dtype}.")
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        mode = self.training
+        mode, rng = self.training, random_source(seed)
         self.eval()
         try:
             with no_grad():
-                rows = extend(self, np.atleast_2d(prompt), max_new_tokens, random_source(seed), options)
+                rows = extend(self, np.atleast_2d(prompt), max_new_tokens, rng, options)
         finally:
             self.train(mode)
         return rows.reshape(*prompt.shape[:-1], rows.shape[1])
@@ -348,7 +350,8 @@ class LayerNormalisation(Function):
                 ) -> np.ndarray:
         C = weight.size
         rows = x.reshape(x.size // C, C)  # (M, C)
-        y, ctx.normal, ctx.root = layer_norm_forward(rows, weight.reshape(-1), bias.reshape(-1), eps)
+        parts = layer_norm_forward(rows, weight.reshape(-1), bias.reshape(-1), eps)
+        y, ctx.normal, ctx.root = parts
         ctx.weight, ctx.shape = weight, x.shape
         return y.reshape(x.shape)
 
@@ -378,8 +381,7 @@ def layer_norm(x: Tensor, normalized_shape: Any, weight: Any = None, bias: Any =
         array([[-1.,  1.]], dtype=float32)
     """
     shape = normal_shape(normalized_shape)
-    if x.shape[-len(shape) :] != shape:
-        raise ShapeError(f"layer_norm: x of shape {x.shape} does not end in {shape}.")
+    check_ends(x, shape)
     for name, value in (("weight", weight), ("bias", bias)):
         if value is not None and value.shape != shape:
             raise ShapeError(f"layer_norm: {name} has shape {value.shape}, expected {shape}.")
@@ -389,11 +391,17 @@ def layer_norm(x: Tensor, normalized_shape: Any, weight: Any = None, bias: Any =
 
 
 def normal_shape(shape: Any) -> tuple[int, ...]:
-    """The sizes of the axes to normalise, as a tuple; raises ValueError for none or an empty one."""
+    """The sizes of the axes to normalise, as a tuple; ValueError for none, or one below 1."""
     sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
     if not sizes or any(not isinstance(n, int | np.integer) or n < 1 for n in sizes):
         raise ValueError(f"layer norm: sizes are whole numbers from 1 on, not {shape}.")
     return sizes
+
+
+def check_ends(x: Tensor, shape: tuple[int, ...]) -> None:
+    """Refuse an x whose last axes are not `shape`, with a ShapeError."""
+    if x.shape[-len(shape) :] != shape:
+        raise ShapeError(f"layer_norm: x of shape {x.shape} does not end in {shape}.")
 
 
 class LayerNorm(Module):
@@ -417,7 +425,8 @@ class LayerNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., *normalized_shape) -> the same shape."""
-        return layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+        check_ends(x, self.normalized_shape)
+        return LayerNormalisation.apply(x, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}"
@@ -561,7 +570,7 @@ def initial_std(path: str, num_layers: int) -> float:
 
 # From cell 'given-gpt-parts'.
 def initialise(model: Module, num_layers: int, rng: np.random.Generator) -> None:
-    """Draw the parameters of a model anew, each with its initial_std; layer norms stay as they are."""
+    """Draw the parameters of a model anew, each with its initial_std; layer norms stay at 1, 0."""
     for path, parameter in model.named_parameters():
         if "norm" not in path:
             std = initial_std(path, num_layers)
@@ -581,7 +590,7 @@ def check_text(ids: Any, context: int) -> np.ndarray:
     Raises:
         ShapeError: not (B, T), or T is more than the context.
     """
-    ids = np.asarray(ids.data if isinstance(ids, Tensor) else ids)
+    ids = np.asarray(ids)
     if ids.ndim != 2:
         raise ShapeError(f"GPT reads ids of shape (B, T), not {ids.shape}; one text is ids[None].")
     if ids.shape[1] > context:
@@ -629,7 +638,7 @@ class GPT(LanguageModel):
         initialise(self, num_layers, random_source(seed))
 
     def forward(self, ids: Any) -> Tensor:
-        """Logits for what follows each id: (B, T) -> (B, T, V); see check_text for what it refuses."""
+        """Logits for what follows each id: (B, T) -> (B, T, V); check_text says what it refuses."""
         ids = check_text(ids, self.context)
         x = self.embedding(ids)  # (B, T) -> (B, T, C)
         x = self.dropout(self.positions(x))
