@@ -1441,7 +1441,7 @@ def test_module():
     model, losses = train_names(steps=80, num_layers=1)
     check_equal(lambda: losses[0] > 3.2, True)
     shares = np.bincount(TRAIN, minlength=28) / len(TRAIN)
-    entropy = -(shares * np.log(shares)).sum()
+    entropy = float(-(shares * np.log(shares)).sum())
     check_equal(lambda: held_out_loss(model) < entropy - 0.1, True)
     ### BEGIN HIDDEN TESTS
     once, again = (decode(model.generate(encode("get"), 40, seed=3)) for _ in range(2))
