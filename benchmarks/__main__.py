@@ -6,14 +6,21 @@ from pathlib import Path
 
 from rich.progress import track
 
-from benchmarks import chain, cnn, gpt, loader, mlp
+from benchmarks import chain, cnn, embedding, gpt, loader, mlp
 from benchmarks.harness import measure
 from benchmarks.memory import measure_memory
 from benchmarks.table import into_readme, show, to_json
 from tito.files import write_atomic
 
 ROOT = Path(__file__).parents[1]
-WORKLOADS = [*mlp.WORKLOADS, *cnn.WORKLOADS, *gpt.WORKLOADS, *chain.WORKLOADS, *loader.WORKLOADS]
+WORKLOADS = [
+    *mlp.WORKLOADS,
+    *cnn.WORKLOADS,
+    *embedding.WORKLOADS,
+    *gpt.WORKLOADS,
+    *chain.WORKLOADS,
+    *loader.WORKLOADS,
+]
 
 
 def main() -> None:

@@ -62,7 +62,7 @@ def cells(row: Row) -> list[str]:
     peer = f"{row.times['mygrad'][0] / row.times['torch'][0]:.2f}" if {"mygrad", "torch"} <= set(row.times) else "-"
     ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
     goal = "-" if row.goal is None else f"<= {row.goal}"
-    return [row.name, spread("tinytorch"), spread("torch"), ratio, goal, row.verdict, peer]
+    return [row.name, spread("tinytorch"), spread(row.against), ratio, goal, row.verdict, peer]
 
 
 def to_json(rows: list[Row]) -> str:

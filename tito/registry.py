@@ -154,6 +154,7 @@ INSTEAD: dict[str, dict[str, str]] = {
         "NLLLoss": "write CrossEntropyLoss, which takes logits",
         "L1Loss": "write (prediction - target).abs().mean()", "BatchNorm1d": "write F.batch_norm(x, ...)",
         "DataParallel": "there is one device, the processor", "LogSoftmax": "write F.log_softmax(x, axis=-1)",
+        "EmbeddingBag": "write Embedding(n, d)(ids).mean(axis=1)",
     },
     "nn.functional": {
         "one_hot": "write np.eye(classes, dtype=np.float32)[labels]",

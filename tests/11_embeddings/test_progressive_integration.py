@@ -4,7 +4,7 @@ import gc
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -61,6 +61,7 @@ class TestEarlierModules:
 
 
 class TestLookup:
+    @settings(deadline=None)
     @given(IDS)
     def test_rows_of_any_shape_of_ids(self, ids):
         weight = numbers(V, C)
@@ -109,6 +110,7 @@ class TestGradients:
         layer.zero_grad()
         assert layer.weight.grad is None
 
+    @settings(deadline=None)
     @given(IDS, st.integers(0, 2**32 - 1))
     def test_any_ids_against_float64(self, ids, seed):
         w, g = Tensor(numbers(V, C), True), np.random.default_rng(seed).normal(size=(*ids.shape, C)).astype(np.float32)
@@ -116,11 +118,13 @@ class TestGradients:
         np.testing.assert_allclose(w.grad, scattered(g, ids, V), rtol=1e-5, atol=1e-5)
         assert w.grad.dtype == np.float32
 
+    @settings(deadline=None)
     @given(hnp.arrays(np.intp, st.integers(0, 80), elements=st.integers(0, 12)), st.integers(1, 100))
     def test_any_limit_of_rounds_gives_the_same(self, ids, limit):
         g = numbers(len(ids), C)
         np.testing.assert_allclose(E.add_rows(g, ids, 13, limit), scattered(g, ids, 13), rtol=1e-4, atol=1e-5)
 
+    @settings(deadline=None)
     @given(hnp.arrays(np.intp, st.integers(0, 80), elements=st.integers(0, 12)))
     def test_segments_are_the_counts_of_the_ids(self, ids):
         order, starts, lengths = E.segments(ids)
@@ -171,6 +175,7 @@ class TestPadding:
 
 
 class TestPositions:
+    @settings(deadline=None)
     @given(st.integers(1, 40), st.integers(1, 9))
     def test_the_table_is_the_formula(self, context, width):
         angle = np.arange(context)[:, None] / 10000 ** (np.arange(width) // 2 * 2 / width)
