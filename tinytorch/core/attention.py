@@ -518,8 +518,10 @@ class AttentionBase(Module):
     out_proj:       Linear from C to C.
     """
 
-    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0,
-                 bias: bool = True) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
+                 batch_first: bool = True) -> None:
+        if not batch_first:
+            raise ValueError("MultiHeadAttention is batch first, (B, T, C): leave batch_first out.")
         if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
             raise ValueError(f"MultiHeadAttention({embed_dim}, {num_heads}): {num_heads} heads do "
                              f"not divide {embed_dim} channels into equal parts.")
