@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from benchmarks import chain, cnn, embedding, gpt, loader, mlp
+from benchmarks import attention, chain, cnn, embedding, gpt, loader, mlp
 from benchmarks.harness import measure
 from benchmarks.memory import measure_memory
 from benchmarks.table import into_readme, show, to_json
@@ -14,9 +14,11 @@ from tito.files import write_atomic
 
 ROOT = Path(__file__).parents[1]
 WORKLOADS = [
+WORKLOADS = [
     *mlp.WORKLOADS,
     *cnn.WORKLOADS,
     *embedding.WORKLOADS,
+    *attention.WORKLOADS,
     *gpt.WORKLOADS,
     *chain.WORKLOADS,
     *loader.WORKLOADS,

@@ -34,6 +34,8 @@ from tinytorch.core.layers import Linear, Module, Parameter, check_probability, 
 from tinytorch.core.layers import xavier_uniform_, zeros_
 from tinytorch.core.tensor import ShapeError, Tensor, op
 
+LOWEST = np.finfo(np.float32).min  # the lowest finite float32, -3.4e38
+
 # %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
 
@@ -312,17 +314,14 @@ if __name__ == "__main__":
 # %% [markdown]
 r"""
 What if a query may look *nowhere*, such as the padding of a short text? All its scores are $-\infty$, so is the largest, and $-\infty - (-\infty)$ is `nan`. One `nan` in one row, and after a backward pass
-every weight of the network is `nan`: this is what PyTorch's formula does, and many an evening went into finding it. The question has an answer. A mean over nothing has no value, but a *sum* over nothing is 0:
-here such a row has weights 0, answer 0 and gradient 0.
+every weight of the network is `nan`. PyTorch's `softmax` says `nan` there, and so does its `nn.MultiheadAttention` when it is asked for its weights; its fast function says 0. A mean over nothing has no value, but a weighted
+*sum* over nothing is 0, and what was not looked at gets no gradient: here such a row has weights 0, answer 0 and gradient 0, whichever way it is computed.
 
 Two guards make it so. The largest score is held at `LOWEST`, the lowest *finite* float32, so that $-\infty$ minus it is $-\infty$ and not `nan`. And a sum of 0 is divided by as if it were 1.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "row-softmax", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
-LOWEST = np.finfo(np.float32).min  # -3.4e38
-
-
 @op
 def row_softmax(scores, bias=None):
     """Turn each row of scores into weights that sum to 1, or to 0 where all are -inf.
@@ -1083,8 +1082,10 @@ class AttentionBase(Module):
     out_proj:       Linear from C to C.
     """
 
-    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0,
-                 bias: bool = True) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
+                 batch_first: bool = True) -> None:
+        if not batch_first:
+            raise ValueError("MultiHeadAttention is batch first, (B, T, C): leave batch_first out.")
         if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
             raise ValueError(f"MultiHeadAttention({embed_dim}, {num_heads}): {num_heads} heads do "
                              f"not divide {embed_dim} channels into equal parts.")
@@ -1244,11 +1245,21 @@ This *online softmax* (Milakov and Gimelshein, 2018) makes one pass over the key
 what FlashAttention does in the caches of a graphics card (Dao et al., 2022). Your `weigh` returns the three already.
 """
 
-# %% nbgrader={"grade": false, "grade_id": "online", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "chunk-scores", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
 Sums = tuple[np.ndarray, np.ndarray, np.ndarray]  # what weigh returns
 
 
+def chunk_scores(q: np.ndarray, k: np.ndarray, keys: slice, causal: bool) -> np.ndarray:
+    """Scores of all queries for the keys in a slice, shape (..., T, chunk)."""
+    scores = q @ k[..., keys, :].swapaxes(-1, -2)
+    if causal:
+        past = np.arange(q.shape[-2])[:, None] >= np.arange(k.shape[-2])[keys]  # (T, chunk)
+        scores += as_numbers(past)
+    return scores
+
+# %% nbgrader={"grade": false, "grade_id": "online", "locked": false, "schema_version": 3, "solution": true, "task": false}
+#| export
 def merge_sums(one: Sums, other: Sums) -> Sums:
     """Join what two sets of keys gave the same queries, as weigh over both together would.
 
@@ -1282,8 +1293,7 @@ def weigh_in_chunks(
         >>> [part.tolist() for part in weigh_in_chunks(q, k, v, chunk=2)]
         [[[9.0]], [[3.0]], [[0.0]]]
 
-    HINT: slice(start, start + chunk) may reach over the end. chunk_scores(q, k, keys, causal) is
-        defined below: the scores of the keys in a slice.
+    HINT: slice(start, start + chunk) may reach over the end; chunk_scores stands above.
     """
     ### BEGIN SOLUTION
     sums = None
@@ -1293,15 +1303,6 @@ def weigh_in_chunks(
         sums = new if sums is None else merge_sums(sums, new)
     return sums
     ### END SOLUTION
-
-
-def chunk_scores(q: np.ndarray, k: np.ndarray, keys: slice, causal: bool) -> np.ndarray:
-    """Scores of all queries for the keys in a slice, shape (..., T, chunk)."""
-    scores = q @ k[..., keys, :].swapaxes(-1, -2)
-    if causal:
-        past = np.arange(q.shape[-2])[:, None] >= np.arange(k.shape[-2])[keys]  # (T, chunk)
-        scores += as_numbers(past)
-    return scores
 
 
 # %% nbgrader={"grade": true, "grade_id": "test-online", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
@@ -1490,10 +1491,10 @@ def test_module():
     check_close(lambda: chunked_attention(q, k, v, is_causal=True, chunk=16).data, fused)
     check_close(lambda: fused[1, 69:], attention_loops(q.data[1, 69:], k.data[1], v.data[1])[0])
     rooms, right, place = make_rooms(200, rng)
-    model, _ = train_guests(250)
+    model, _ = train_guests(150)
     found = (model(rooms).data.argmax(axis=-1) == right).mean()
     seen = (model.look(rooms)[:, 0].argmax(axis=-1) == place).mean()
-    alone, _ = train_guests(60, np.eye(8, dtype=bool))
+    alone, _ = train_guests(50, np.eye(8, dtype=bool))
     by_itself = (alone(rooms).data.argmax(axis=-1) == right).mean()
     check_equal(lambda: float(min(found, seen)) > 0.95, True)
     print(f"looking around {found:.0%} right, looking only at oneself {by_itself:.0%}")
@@ -1521,7 +1522,7 @@ def analyze_map():
     """Where the trained head looks, for one new room, before and after training."""
     rooms, _, place = make_rooms(1, np.random.default_rng(99))
     fig, axes = plt.subplots(1, 2, figsize=(7, 3.4))
-    for ax, steps in zip(axes, (0, 250), strict=True):
+    for ax, steps in zip(axes, (0, 150), strict=True):
         weights = train_guests(steps)[0].look(rooms)[0, 0]  # (8, 8)
         ax.imshow(weights, cmap="Blues", vmin=0, vmax=1)
         ax.plot(place[0], np.arange(8), "x", color="darkorange", label="wears the name")

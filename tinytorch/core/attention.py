@@ -6,10 +6,10 @@ that lets every position decide for itself where to look, and then you make it a
 """
 
 __all__ = [
+    "LOWEST",
     "attention_scores",
     "causal_mask",
     "as_numbers",
-    "LOWEST",
     "row_softmax",
     "row_softmax_scores",
     "row_softmax_bias",
@@ -35,9 +35,9 @@ __all__ = [
     "MultiHeadAttention",
     "MultiheadAttention",
     "Sums",
+    "chunk_scores",
     "merge_sums",
     "weigh_in_chunks",
-    "chunk_scores",
     "ChunkedAttention",
     "chunked_attention",
 ]
@@ -53,6 +53,8 @@ from tinytorch.core.autograd import Context, Function, derivative, softmax_x
 from tinytorch.core.layers import Linear, Module, Parameter, check_probability, dropout, linear
 from tinytorch.core.layers import xavier_uniform_, zeros_
 from tinytorch.core.tensor import ShapeError, Tensor, op
+
+LOWEST = np.finfo(np.float32).min  # the lowest finite float32, -3.4e38
 
 
 # From cell 'attention-scores'.
@@ -111,9 +113,6 @@ def as_numbers(allowed: np.ndarray) -> np.ndarray:
 
 
 # From cell 'row-softmax'.
-LOWEST = np.finfo(np.float32).min  # -3.4e38
-
-
 @op
 def row_softmax(scores, bias=None):
     """Turn each row of scores into weights that sum to 1, or to 0 where all are -inf.
@@ -519,8 +518,10 @@ class AttentionBase(Module):
     out_proj:       Linear from C to C.
     """
 
-    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0,
-                 bias: bool = True) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
+                 batch_first: bool = True) -> None:
+        if not batch_first:
+            raise ValueError("MultiHeadAttention is batch first, (B, T, C): leave batch_first out.")
         if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
             raise ValueError(f"MultiHeadAttention({embed_dim}, {num_heads}): {num_heads} heads do "
                              f"not divide {embed_dim} channels into equal parts.")
@@ -621,10 +622,20 @@ class MultiHeadAttention(AttentionBase):
 MultiheadAttention = MultiHeadAttention  # PyTorch's spelling
 
 
-# From cell 'online'.
+# From cell 'chunk-scores'.
 Sums = tuple[np.ndarray, np.ndarray, np.ndarray]  # what weigh returns
 
 
+def chunk_scores(q: np.ndarray, k: np.ndarray, keys: slice, causal: bool) -> np.ndarray:
+    """Scores of all queries for the keys in a slice, shape (..., T, chunk)."""
+    scores = q @ k[..., keys, :].swapaxes(-1, -2)
+    if causal:
+        past = np.arange(q.shape[-2])[:, None] >= np.arange(k.shape[-2])[keys]  # (T, chunk)
+        scores += as_numbers(past)
+    return scores
+
+
+# From cell 'online'.
 def merge_sums(one: Sums, other: Sums) -> Sums:
     """Join what two sets of keys gave the same queries, as weigh over both together would.
 
@@ -656,8 +667,7 @@ def weigh_in_chunks(
         >>> [part.tolist() for part in weigh_in_chunks(q, k, v, chunk=2)]
         [[[9.0]], [[3.0]], [[0.0]]]
 
-    HINT: slice(start, start + chunk) may reach over the end. chunk_scores(q, k, keys, causal) is
-        defined below: the scores of the keys in a slice.
+    HINT: slice(start, start + chunk) may reach over the end; chunk_scores stands above.
     """
     sums = None
     for start in range(0, max(k.shape[-2], 1), chunk):
@@ -665,15 +675,6 @@ def weigh_in_chunks(
         new = weigh(chunk_scores(q, k, keys, causal), v[..., keys, :])
         sums = new if sums is None else merge_sums(sums, new)
     return sums
-
-
-def chunk_scores(q: np.ndarray, k: np.ndarray, keys: slice, causal: bool) -> np.ndarray:
-    """Scores of all queries for the keys in a slice, shape (..., T, chunk)."""
-    scores = q @ k[..., keys, :].swapaxes(-1, -2)
-    if causal:
-        past = np.arange(q.shape[-2])[:, None] >= np.arange(k.shape[-2])[keys]  # (T, chunk)
-        scores += as_numbers(past)
-    return scores
 
 
 # From cell 'chunked'.
