@@ -14,7 +14,6 @@ from tito.files import write_atomic
 
 ROOT = Path(__file__).parents[1]
 WORKLOADS = [
-WORKLOADS = [
     *mlp.WORKLOADS,
     *cnn.WORKLOADS,
     *embedding.WORKLOADS,

@@ -151,6 +151,8 @@ INSTEAD: dict[str, dict[str, str]] = {
     "nn": {
         "Sequential": "write a class whose forward shows each step",
         "LeakyReLU": "write where(x > 0, x, 0.01 * x)",
+        "TransformerEncoderLayer": "write TransformerBlock, which norms before it attends",
+        "RMSNorm": "write x / ((x * x).mean(dim=-1, keepdim=True) + 1e-6).sqrt()",
         "NLLLoss": "write CrossEntropyLoss, which takes logits",
         "L1Loss": "write (prediction - target).abs().mean()", "BatchNorm1d": "write F.batch_norm(x, ...)",
         "DataParallel": "there is one device, the processor", "LogSoftmax": "write F.log_softmax(x, axis=-1)",

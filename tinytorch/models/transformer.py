@@ -410,21 +410,27 @@ class LayerNorm(Module):
     Args:
         normalized_shape: sizes of the last axes, a tuple or one whole number.
         eps: added to the variance.
+        elementwise_affine: whether there are a weight and a bias.
+        bias: whether there is a bias.
 
     Example:
         >>> LayerNorm(2, eps=0)(Tensor([[1, 3]])).data
         array([[-1.,  1.]], dtype=float32)
     """
 
-    def __init__(self, normalized_shape: Any, eps: float = 1e-5) -> None:
-        self.normalized_shape, self.eps = normal_shape(normalized_shape), eps
+    def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True,
+                 bias: bool = True) -> None:
+        shape = self.normalized_shape = normal_shape(normalized_shape)
+        self.eps = eps
         if not eps >= 0:
             raise ValueError(f"LayerNorm: eps is added to a variance: at least 0, not {eps}.")
-        self.weight = Parameter(np.ones(self.normalized_shape))
-        self.bias = Parameter(np.zeros(self.normalized_shape))
+        self.weight = Parameter(np.ones(shape)) if elementwise_affine else None
+        self.bias = Parameter(np.zeros(shape)) if elementwise_affine and bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., *normalized_shape) -> the same shape."""
+        if self.weight is None or self.bias is None:
+            return layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
         check_ends(x, self.normalized_shape)
         return LayerNormalisation.apply(x, self.weight, self.bias, self.eps)
 
