@@ -1,4 +1,4 @@
-"""Module 13 on the student's stack: earlier modules still work, this module's parts, and a GPT that learns and writes."""
+"""Module 13 on the student's stack: earlier modules still work, this module's parts, a GPT that learns and writes."""
 
 import gc
 
