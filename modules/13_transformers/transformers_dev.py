@@ -55,7 +55,7 @@ r"""
 ## A whole language model, in one table
 
 Your Python came with its own source code, and in it stand some thousand names of functions, such as `getvalue` or `is_symlink`. Which character follows which? Count, and look: where is the
-row of `q`, and what does its one bright spot say? (`.` stands for the end of a line.)
+row of `q`, and what does its one dark spot say? (`.` stands for the end of a line.)
 """
 
 # %% nbgrader={"grade": false, "grade_id": "given-names", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -1137,7 +1137,7 @@ if __name__ == "__main__":
 
 # %% [markdown]
 r"""
-Is the straight line worth so much? Take it away, so that each block hands on only what it found; or put the norms *on* the line, as the transformer of 2017 did: `x = norm1(x + attention(x))`. Stack twelve blocks of each kind. Attention mixes tokens, again and
+Is the straight line worth so much? Take it away, so that each block hands on only what it found; or put the norms *on* the line, as the transformer of 2017 did: `x = norm1(x + attention(x))`. Stack eight blocks of each kind. Attention mixes tokens, again and
 again: how alike will the tokens of a text be at the end? And which stacks will learn the names?
 """
 
@@ -1163,11 +1163,11 @@ KINDS = {"pre-norm": TransformerBlock, "norms on the stream": PostNorm, "no stre
 
 
 class Stack(Module):
-    """Characters, twelve blocks of one kind, logits."""
+    """Characters, eight blocks of one kind, logits."""
 
     def __init__(self, kind):
         self.embedding = Embedding(len(ALPHABET), 32)
-        self.blocks = [kind(32, 4) for _ in range(12)]
+        self.blocks = [kind(32, 4) for _ in range(8)]
         self.head = Linear(32, len(ALPHABET))
 
     def forward(self, ids):
@@ -1179,7 +1179,7 @@ class Stack(Module):
 
 # %%
 def analyze_stream():
-    """How alike tokens become on their way through 12 blocks, and what the blocks learn."""
+    """How alike tokens become on their way through 8 blocks, and what the blocks learn."""
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
     for (name, kind), marker in zip(KINDS.items(), "os^", strict=True):
         manual_seed(0)
@@ -1191,18 +1191,18 @@ def analyze_stream():
                 rows = x.data[0] / np.linalg.norm(x.data[0], axis=1, keepdims=True)
                 alike.append((rows @ rows.T).mean())  # cosines of all pairs of tokens
         optimizer = AdamW(model.parameters(), lr=3e-3)
-        for _ in range(60):
+        for _ in range(40):
             windows = TRAIN[rng.integers(len(TRAIN) - 24, size=8)[:, None] + np.arange(25)]
             loss = cross_entropy(model(windows[:, :-1]), windows[:, 1:])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
-        left.plot(range(1, 13), alike, f"{marker}-", label=name)
+        left.plot(range(1, 9), alike, f"{marker}-", label=name)
         smooth = np.convolve(losses, np.full(10, 0.1), mode="valid")
-        right.plot(range(10, 61), smooth, f"{marker}-", markevery=10, label=name)
-        print(f"{name:19} alike {alike[-1]:.2f} after 12 blocks,", end=" ")
-        print(f"loss {smooth[-1]:.2f} after 60 steps")
+        right.plot(range(10, 41), smooth, f"{marker}-", markevery=10, label=name)
+        print(f"{name:19} alike {alike[-1]:.2f} after 8 blocks,", end=" ")
+        print(f"loss {smooth[-1]:.2f} after 40 steps")
     left.set(xlabel="block", ylabel="mean cosine of two tokens", ylim=(0, 1.05))
     right.set(xlabel="step", ylabel="loss, mean of 10 steps")
     left.legend(fontsize=7)
@@ -1389,7 +1389,8 @@ def test_unit_gpt():
     check_close(lambda: model(ids).data, last @ model.embedding.weight.data.T, atol=1e-4)
     check_equal(lambda: model.generate([3, 1, 4], 6, seed=1).shape, (9,))
     dropped = GPT(11, context=5, d_model=4, num_layers=1, num_heads=2, dropout=1.0)
-    silent = dropped.norm(Tensor(np.zeros((2, 3, 4)))).data @ dropped.embedding.weight.data.T
+    dropped.norm.bias.data[...] = [1, -1, 2, 3]
+    silent = np.ones((2, 3, 1)) * (dropped.norm.bias.data @ dropped.embedding.weight.data.T)
     check_close(lambda: dropped(ids).data, silent)
     ### END HIDDEN TESTS
 
@@ -1474,7 +1475,7 @@ def analyze_training():
     """The loss curve, and names before and after training, none of them in the training text."""
     model, _ = train_names(steps=0, num_layers=2)
     before = decode(model.generate(encode("\n"), 120, seed=1)).split()
-    model, losses = train_names(steps=500, num_layers=2)
+    model, losses = train_names(steps=300, num_layers=2)
     smooth = np.convolve(losses, np.full(20, 1 / 20), mode="valid")
     table, held_out = held_out_loss(Bigram(COUNTS)), held_out_loss(model)
     fig, axes = plt.subplots(figsize=(5, 3))

@@ -1,5 +1,5 @@
 """The normed stream is what is added to."""
-# loses: test-block
+# loses: test-block, test-module-transformers
 
 # %% block
 #| export

@@ -1,5 +1,5 @@
 """New ids stand before the text."""
-# loses: test-extend, test-gpt
+# loses: test-extend, test-module-transformers
 
 # %% extend
 #| export

@@ -1,5 +1,5 @@
 """The normalised rows are the ones that were scaled and shifted."""
-# loses: test-layer-norm-forward
+# loses: test-layer-norm-forward, test-module-transformers
 
 # %% layer-norm-forward
 #| export

@@ -1,5 +1,5 @@
 """The pieces are as many as the whole fits."""
-# loses: test-gelu-pieces
+# loses: test-gelu-pieces, test-block
 
 # %% gelu-pieces
 #| export

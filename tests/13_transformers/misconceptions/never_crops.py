@@ -1,5 +1,5 @@
 """The model crops the text itself."""
-# loses: test-extend
+# loses: test-extend, test-gpt, test-module-transformers
 
 # %% extend
 #| export

@@ -1,5 +1,5 @@
 """The norms stand on the stream, after each sum."""
-# loses: test-block
+# loses: test-block, test-module-transformers
 
 # %% block
 #| export

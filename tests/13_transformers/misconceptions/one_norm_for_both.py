@@ -1,5 +1,5 @@
 """One norm serves attention and feed-forward."""
-# loses: test-block
+# loses: test-block, test-module-transformers
 
 # %% block
 #| export

@@ -1,5 +1,5 @@
 """Attention sees the order by itself."""
-# loses: test-gpt
+# loses: test-gpt, test-module-transformers
 
 # %% gpt
 #| export
