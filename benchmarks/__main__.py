@@ -6,14 +6,22 @@ from pathlib import Path
 
 from rich.progress import track
 
-from benchmarks import chain, cnn, embedding, loader, mlp
+from benchmarks import attention, chain, cnn, embedding, gpt, loader, mlp
 from benchmarks.harness import measure
 from benchmarks.memory import measure_memory
 from benchmarks.table import into_readme, show, to_json
 from tito.files import write_atomic
 
 ROOT = Path(__file__).parents[1]
-WORKLOADS = [*mlp.WORKLOADS, *cnn.WORKLOADS, *chain.WORKLOADS, *loader.WORKLOADS, *embedding.WORKLOADS]
+WORKLOADS = [
+    *mlp.WORKLOADS,
+    *cnn.WORKLOADS,
+    *embedding.WORKLOADS,
+    *attention.WORKLOADS,
+    *gpt.WORKLOADS,
+    *chain.WORKLOADS,
+    *loader.WORKLOADS,
+]
 
 
 def main() -> None:

@@ -110,8 +110,18 @@ MODULES: tuple[Module, ...] = (
         "a row for each token and for each place: lookup, its gradient, weight tying",
         {"nn": ("Embedding", "PositionalEncoding"), "nn.functional": ("embedding",)},
     ),
-    Module(12, "attention", "core.attention", (1,), 20, 3, "what attention gives, in one phrase", {}),
-    Module(13, "transformers", "models.transformer", (1,), 20, 3, "what transformers gives, in one phrase", {}),
+    Module(
+        12, "attention", "core.attention", (1, 3, 4, 5, 6), 90, 6,
+        "where to look: queries and keys, masks, heads, in linear memory",
+        {"nn": ("MultiHeadAttention", "MultiheadAttention"),
+         "nn.functional": ("scaled_dot_product_attention",)},
+    ),
+    Module(
+        13, "transformers", "models.transformer", (1, 2, 3, 4, 5, 6, 7, 8, 11, 12), 80, 6,
+        "a GPT of one's own: layer norm, the pre-norm block, sampling",
+        {"nn": ("FeedForward", "LayerNorm", "TransformerBlock"), "nn.functional": ("layer_norm",),
+         "models": ("GPT", "TransformerBlock")},
+    ),
 )  # fmt: skip
 
 
@@ -141,6 +151,8 @@ INSTEAD: dict[str, dict[str, str]] = {
     "nn": {
         "Sequential": "write a class whose forward shows each step",
         "LeakyReLU": "write where(x > 0, x, 0.01 * x)",
+        "TransformerEncoderLayer": "write TransformerBlock, which norms before it attends",
+        "RMSNorm": "write x / ((x * x).mean(dim=-1, keepdim=True) + 1e-6).sqrt()",
         "NLLLoss": "write CrossEntropyLoss, which takes logits",
         "L1Loss": "write (prediction - target).abs().mean()", "BatchNorm1d": "write F.batch_norm(x, ...)",
         "DataParallel": "there is one device, the processor", "LogSoftmax": "write F.log_softmax(x, axis=-1)",

@@ -1,0 +1,16 @@
+"""A score is the product of query and key."""
+# loses: test-attention-loops, test-composed, test-module-attention
+
+# %% attention-loops
+def attention_loops(
+    q: np.ndarray, k: np.ndarray, v: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    (T, d), S = q.shape, len(k)
+    out, weights = np.zeros((T, v.shape[1]), np.float32), np.zeros((T, S), np.float32)
+    for t in range(T):
+        scores = [sum(a * b for a, b in zip(q[t], k[s], strict=True)) for s in range(S)]
+        exponentials = [np.exp(score - max(scores)) for score in scores]
+        for s in range(S):
+            weights[t, s] = exponentials[s] / sum(exponentials)
+            out[t] += weights[t, s] * v[s]
+    return out, weights

@@ -1,0 +1,14 @@
+"""The slope of a weight is the slope of its score."""
+# loses: test-attention-gradients
+
+# %% attention-gradients
+#| export
+def attention_gradients(
+    g: np.ndarray, q: np.ndarray, k: np.ndarray, v: np.ndarray,
+    e: np.ndarray, total: np.ndarray, out: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    g = g / total  # (..., T, e)
+    dv = e.swapaxes(-1, -2) @ g  # (..., S, T) @ (..., T, e)
+    ds = g @ v.swapaxes(-1, -2)  # (..., T, e) @ (..., e, S)
+    ds *= e
+    return ds @ k, ds.swapaxes(-1, -2) @ q, dv

@@ -1,0 +1,17 @@
+"""What was divided forward is multiplied backward."""
+# loses: test-layer-norm-backward, test-module-transformers
+
+# %% layer-norm-backward
+#| export
+def layer_norm_backward(
+    g: np.ndarray, normal: np.ndarray, root: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    share, ones = weight / np.float32(g.shape[1]), np.ones(len(g), np.float32)
+    both = g * normal
+    dweight, dbias = ones @ both, ones @ g  # (M,) @ (M, C) -> (C,)
+    mean_h, mean_hn = g @ share, both @ share  # (M, C) @ (C,) -> (M,)
+    dx = g * weight
+    dx -= mean_h[:, None]
+    dx -= np.multiply(normal, mean_hn[:, None], out=both)
+    dx *= root[:, None]
+    return dx, dweight, dbias
