@@ -15,7 +15,7 @@ r"""
 # Module 12: Attention
 
 A convolution looks at the neighbours, because somebody decided that neighbours matter. In a sentence the word that matters may stand anywhere: today you build the operation
-that lets every position decide for itself where to look, and then you make it as fast as PyTorch's own.
+that lets every position decide for itself where to look. You will measure what that freedom costs, and bring down one half of the bill.
 
 **Needs** `Tensor` (01), layers (03), autograd (05), and, for its network, losses (04) and optimizers (06) | **Exports** `tinytorch.core.attention` | **About** 6 hours | **Points** 90
 """
@@ -234,8 +234,8 @@ if __name__ == "__main__":
 
 # %% [markdown]
 r"""
-The variance is $d$, the spread $\sqrt d$. Undivided, a wide layer would start out as a hard dictionary: nearly all the weight on one key by accident, and where a softmax is flat its
-gradient is zero. Divided, every layer starts by looking at everything.
+The variance is $d$, the spread $\sqrt d$. Undivided, a wide layer would start out as a hard dictionary: nearly all the weight on one key by accident, and where one weight is 1
+and the others are 0, a softmax passes hardly any gradient. Divided, every layer starts by looking at everything.
 
 ## Not everything may be seen
 
@@ -700,7 +700,7 @@ The third thing is the gradient. Write $O_t = \sum_s w_{ts} v_s$ with $w_{ts} = 
 $$\frac{\partial L}{\partial v_s} = \sum_t w_{ts}\, g_t \qquad \frac{\partial L}{\partial w_{ts}} = g_t \cdot v_s \qquad \frac{\partial L}{\partial z_{ts}} = w_{ts}\Big(g_t \cdot v_s - \sum_r w_{tr}\,(g_t \cdot v_r)\Big)$$
 
 The last sum runs over a whole row of $T \times S$ numbers. But $g_t$ does not depend on $r$, so it can be pulled out. What is left is an old friend: $\sum_r w_{tr}\,(g_t \cdot v_r) = g_t \cdot O_t$, a product of two short
-rows (Dao et al., *FlashAttention*, 2022, appendix B). And the division? $w$ stands in each formula once, and always beside a $g_t$: divide $g$ by $n$ once, and write $e$ for $w$ everywhere.
+rows (Dao et al., *FlashAttention*, 2022, appendix B). And the division? $w$ now stands once in each formula, always beside a $g_t$: divide $g$ by $n$ once, and write $e$ for $w$ everywhere.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "attention-gradients", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -1429,8 +1429,8 @@ if __name__ == "__main__":
 
 # %% [markdown]
 r"""
-A factor of 4 for each doubling where $e$ is kept, 2 where it is made again. The time stays quadratic in all three: every query still meets every key. Making $e$ twice costs a product and an exponential more; on a graphics card, whose memory
-is slow beside its arithmetic, it is even the faster way.
+Near 4 for each doubling where $e$ is kept, near 2 where it is made again. The time stays quadratic in all three: every query still meets every key. Making $e$ twice costs a product and an exponential more; on a graphics card, whose memory
+is slow beside its arithmetic, it is even the faster way (Dao et al., 2022).
 
 ## The whole module
 
@@ -1535,7 +1535,7 @@ if __name__ == "__main__":
 r"""
 Nobody told the head what a name is. It found two products of weights, for queries and for keys, whose scores are high where a question meets its name, and the map shows it: read a row to see whom a guest looks at.
 
-**Question.** Training with `chunked_attention` computes every exponential twice, and yet large language models are trained in just this way. What is not stored, what is stored instead, and when is computing twice the cheaper choice?
+**Question.** Training with `chunked_attention` computes every exponential twice, and yet FlashAttention trains large language models in just this way. What is not stored, what is stored instead, and when is computing twice the cheaper choice?
 """
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "q-recompute", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}

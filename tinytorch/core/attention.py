@@ -2,7 +2,7 @@
 """Module 12: Attention.
 
 A convolution looks at the neighbours, because somebody decided that neighbours matter. In a sentence the word that matters may stand anywhere: today you build the operation
-that lets every position decide for itself where to look, and then you make it as fast as PyTorch's own.
+that lets every position decide for itself where to look. You will measure what that freedom costs, and bring down one half of the bill.
 """
 
 __all__ = [
