@@ -448,9 +448,10 @@ def test_unit_composed():
     ### BEGIN HIDDEN TESTS
     gradient_check(lambda q, k, v: composed_attention(q, k, v)[0], a, b, c)
     manual_seed(0)
-    kept = [composed_attention(q, k, v, None, 0.5)[0].data for _ in range(400)]
-    check_close(lambda: np.mean(kept, axis=0), expected, atol=0.25)
-    check_equal(lambda: float(np.std(kept, axis=0).min()) > 0.05, True)
+    many = Tensor(np.tile(a[:1], (2000, 1)))  # one question, often
+    kept = composed_attention(many, k, v, None, 0.5)[0].data
+    check_close(lambda: kept.mean(axis=0), expected[0], atol=0.1)
+    check_equal(lambda: float(kept.std(axis=0).min()) > 0.05, True)
     ### END HIDDEN TESTS
 
 
