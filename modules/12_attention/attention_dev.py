@@ -451,7 +451,7 @@ def test_unit_composed():
     many = Tensor(np.tile(a[:1], (2000, 1)))  # one question, often
     kept = composed_attention(many, k, v, None, 0.5)[0].data
     check_close(lambda: kept.mean(axis=0), expected[0], atol=0.1)
-    check_equal(lambda: float(kept.std(axis=0).min()) > 0.05, True)
+    check_equal(lambda: len(np.unique(kept[:, 0].round(4))) > 20, True)  # of 2^5 selections
     ### END HIDDEN TESTS
 
 
