@@ -15,7 +15,7 @@ r"""
 # Module 12: Attention
 
 A convolution looks at the neighbours, because somebody decided that neighbours matter. In a sentence the word that matters may stand anywhere: today you build the operation
-that lets every position decide for itself where to look, and then you make it as fast as PyTorch's own.
+that lets every position decide for itself where to look. You will measure what that freedom costs, and bring down one half of the bill.
 
 **Needs** `Tensor` (01), layers (03), autograd (05), and, for its network, losses (04) and optimizers (06) | **Exports** `tinytorch.core.attention` | **About** 6 hours | **Points** 90
 """
@@ -50,8 +50,8 @@ from tito.lab import compare, peak_bytes, show
 r"""
 ## A dictionary that answers in shades
 
-Look before you read. Eight words stand in a row, each described by three numbers: is it a person, a thing, an action? The last word, *her*, asks for a person. What do the bars
-tell, and what would they be if the question were three times as loud?
+Look before you read. Eight words stand in a row, each described by three numbers: is it a person, a thing, an action? The last word, *her*, asks for a person: quietly on the left, three times as
+loud on the right. What changes, and what would a question of loudness 0 get?
 """
 
 
@@ -130,12 +130,12 @@ def attention_loops(
 
 # %% nbgrader={"grade": true, "grade_id": "test-attention-loops", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 def test_unit_attention_loops():
-    """The example of the text, two queries, scores of a thousand, and loops indeed."""
+    """The example of the text, the root, scores of a thousand, and loops indeed."""
     q, k, v = np.float32([[1]]), np.log(np.float32([[1], [3]])), np.float32([[4], [8]])
     check_close(lambda: attention_loops(q, k, v)[0], [[7]])
-    check_close(lambda: attention_loops(q, k, v)[1], [[0.25, 0.75]])
-    q, k, v = np.float32([[0, 0], [2000, 0]]), np.eye(2), np.array([[1, 10], [3, 30]])
-    check_close(lambda: attention_loops(q, k, v)[0], [[2, 20], [1, 10]])
+    q, k = np.float32([[2, 0, 0, 0], [4000, 0, 0, 0]]), np.log(np.float32([[1] * 4, [3] * 4]))
+    check_close(lambda: attention_loops(q, k, v)[1], [[0.25, 0.75], [0, 1]])
+    check_close(lambda: attention_loops(q, k, v)[0], [[7], [8]])
     check_equal(lambda: attention_loops(q, k, v)[0].dtype.name, "float32")
     check_without(attention_loops, "@", "einsum", "matmul", "dot", "vdot", "inner", "tensordot")
     ### BEGIN HIDDEN TESTS
@@ -145,7 +145,6 @@ def test_unit_attention_loops():
     shades /= shades.sum(axis=1)[:, None]
     check_close(lambda: attention_loops(q, k, v)[1], shades)
     check_close(lambda: attention_loops(q, k, v)[0], shades @ v)
-    check_equal(lambda: attention_loops(q, k, v)[1].dtype.name, "float32")
     ### END HIDDEN TESTS
 
 
@@ -218,8 +217,8 @@ def analyze_root():
         divided = attention_scores(q, k).data.astype(np.float64)
         spreads.append((divided * sqrt(d)).std())
         for name, scores in zip(shares, (divided * sqrt(d), divided), strict=True):
-            e = np.exp(scores - scores.max(axis=1, keepdims=True))
-            shares[name].append((1 / e.sum(axis=1)).mean())  # the largest exponential is 1
+            behind = scores.max(axis=1)[:, None] - scores  # how far each key is behind the best
+            shares[name].append((1 / np.exp(-behind).sum(axis=1)).mean())
     fig, ax = plt.subplots(figsize=(5, 3))
     for (name, values), mark in zip(shares.items(), "os", strict=True):
         ax.semilogx(sizes, values, f"{mark}-", base=2, label=name)
@@ -235,8 +234,8 @@ if __name__ == "__main__":
 
 # %% [markdown]
 r"""
-The variance is $d$, the spread $\sqrt d$. Undivided, a wide layer would start out as a hard dictionary: nearly all the weight on one key by accident, and where a softmax is flat its
-gradient is zero. Divided, every layer starts by looking at everything.
+The variance is $d$, the spread $\sqrt d$. Undivided, a wide layer would start out as a hard dictionary: nearly all the weight on one key by accident, and where one weight is 1
+and the others are 0, a softmax passes hardly any gradient. Divided, every layer starts by looking at everything.
 
 ## Not everything may be seen
 
@@ -449,9 +448,10 @@ def test_unit_composed():
     ### BEGIN HIDDEN TESTS
     gradient_check(lambda q, k, v: composed_attention(q, k, v)[0], a, b, c)
     manual_seed(0)
-    kept = [composed_attention(q, k, v, None, 0.5)[0].data for _ in range(400)]
-    check_close(lambda: np.mean(kept, axis=0), expected, atol=0.25)
-    check_equal(lambda: float(np.std(kept, axis=0).min()) > 0.05, True)
+    many = Tensor(np.tile(a[:1], (2000, 1)))  # one question, often
+    kept = composed_attention(many, k, v, None, 0.5)[0].data
+    check_close(lambda: kept.mean(axis=0), expected[0], atol=0.1)
+    check_equal(lambda: len(np.unique(kept[:, 0].round(4))) > 20, True)  # of 2^5 selections
     ### END HIDDEN TESTS
 
 
@@ -483,9 +483,11 @@ def analyze_length():
     fig, axes = plt.subplots(1, 2, figsize=(8, 3))
     measured = {"milliseconds": times, "MB at the peak": peaks}
     for ax, (unit, values) in zip(axes, measured.items(), strict=True):
-        ax.loglog(lengths, values, "o-", base=2, label="measured")
+        ax.loglog(lengths, values, "o-", label="measured")
         ax.loglog(lengths, [values[-1] * (T / 1024) ** 2 for T in lengths], "--", label="T squared")
         ax.set(xlabel="T", ylabel=unit)
+        ax.set_xticks(lengths, lengths, minor=False)
+        ax.set_xticks([], minor=True)
         ax.legend()
     show(fig, alt="Time and peak memory by length on logarithmic axes, beside a parabola")
     longer, larger = times[-1] / times[-2], peaks[-1] / peaks[-2]
@@ -672,25 +674,20 @@ def test_unit_weigh():
     """The example in place, large scores, and a row that sees nothing."""
     value, small = np.float32([[4], [8]]), np.log(np.float32([[1, 3]]))
     check_close(lambda: weigh(small.copy(), value, shift=False)[0], [[28]])
-    check_close(lambda: weigh(small.copy(), value)[0], [[28 / 3]])
-    check_close(lambda: weigh(small.copy(), value)[1], [[4 / 3]])
+    check_close(lambda: weigh(small.copy(), value)[:2], [[[28 / 3]], [[4 / 3]]])
     large = np.float32([[1000, 1000], [-np.inf, -np.inf]])
     check_close(lambda: weigh(large.copy(), value)[0], [[12], [0]])
-    check_close(lambda: weigh(large.copy(), value)[2][0], [1000])
+    check_close(lambda: weigh(large.copy(), value)[2], np.float32([[1000], [LOWEST]]))
     weigh(small, value)
     check_close(lambda: small, [[1 / 3, 1]])
-    check_equal(lambda: weigh(large.copy(), value)[1].dtype.name, "float32")
     ### BEGIN HIDDEN TESTS
     rng = np.random.default_rng(8)
-    z, v = rng.normal(size=(2, 3, 4, 5)).astype(np.float32), rng.normal(size=(2, 3, 5, 6))
-    e = np.exp(z.astype(np.float64))
-    check_close(lambda: weigh(z.copy(), v.astype(np.float32), False)[0], e @ v)
-    check_close(lambda: weigh(z.copy(), v.astype(np.float32), False)[1], e.sum(-1, keepdims=True))
-    check_close(lambda: weigh(z.copy(), v.astype(np.float32), False)[2], np.zeros((2, 3, 4, 1)))
-    check_close(lambda: weigh(z.copy(), v.astype(np.float32))[2], z.max(-1, keepdims=True))
-    e /= e.max(-1, keepdims=True)
-    check_close(lambda: weigh(z.copy(), v.astype(np.float32))[0], e @ v)
-    check_close(lambda: weigh(large[1:].copy(), value)[1:], np.float32([[[0]], [[LOWEST]]]))
+    z, v = (rng.normal(size=(2, 3, *n)).astype(np.float32) for n in ((4, 5), (5, 6)))
+    e, top = np.exp(z), z.max(axis=-1, keepdims=True)
+    check_close(lambda: weigh(z.copy(), v, False)[0], e @ v)
+    check_close(lambda: weigh(z.copy(), v, False)[1:], [e.sum(-1, keepdims=True), 0 * top])
+    check_close(lambda: weigh(z.copy(), v)[0], e @ v / np.exp(top))
+    check_close(lambda: weigh(z.copy(), v)[2], top)
     ### END HIDDEN TESTS
 
 
@@ -704,7 +701,7 @@ The third thing is the gradient. Write $O_t = \sum_s w_{ts} v_s$ with $w_{ts} = 
 $$\frac{\partial L}{\partial v_s} = \sum_t w_{ts}\, g_t \qquad \frac{\partial L}{\partial w_{ts}} = g_t \cdot v_s \qquad \frac{\partial L}{\partial z_{ts}} = w_{ts}\Big(g_t \cdot v_s - \sum_r w_{tr}\,(g_t \cdot v_r)\Big)$$
 
 The last sum runs over a whole row of $T \times S$ numbers. But $g_t$ does not depend on $r$, so it can be pulled out. What is left is an old friend: $\sum_r w_{tr}\,(g_t \cdot v_r) = g_t \cdot O_t$, a product of two short
-rows (Dao et al., *FlashAttention*, 2022, appendix B). And the division? $w$ stands in each formula once, and always beside a $g_t$: divide $g$ by $n$ once, and write $e$ for $w$ everywhere.
+rows (Dao et al., *FlashAttention*, 2022, appendix B). And the division? $w$ now stands once in each formula, always beside a $g_t$: divide $g$ by $n$ once, and write $e$ for $w$ everywhere.
 """
 
 # %% nbgrader={"grade": false, "grade_id": "attention-gradients", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -763,16 +760,12 @@ def test_unit_attention_gradients():
     ### BEGIN HIDDEN TESTS
     q, k, v = (rng.normal(size=(2, 3, n, d)) for n, d in ((4, 3), (5, 3), (5, 2)))
     e = np.exp(q @ k.swapaxes(-1, -2))
-    total, g = e.sum(axis=-1, keepdims=True), rng.normal(size=(2, 3, 4, 2))
-    w, out = e / total, e @ v / total
-    slope = np.einsum("bhte,bhse->bhts", g, v)
+    total, g, kept = e.sum(axis=-1, keepdims=True), rng.normal(size=(2, 3, 4, 2)), e.copy()
+    w, out, slope = e / total, e @ v / total, np.einsum("bhte,bhse->bhts", g, v)
     slope = w * (slope - (w * slope).sum(axis=-1, keepdims=True))
-    kept = e.copy()
-    check_close(lambda: attention_gradients(g, q, k, v, e, total, out)[0], slope @ k)
-    wanted = np.einsum("bhts,bhtd->bhsd", slope, q)
-    check_close(lambda: attention_gradients(g, q, k, v, e, total, out)[1], wanted)
-    wanted = np.einsum("bhts,bhte->bhse", w, g)
-    check_close(lambda: attention_gradients(g, q, k, v, e, total, out)[2], wanted)
+    wanted = [slope @ k, np.einsum("bhts,bhtd->bhsd", slope, q), w.swapaxes(-1, -2) @ g]
+    for i in range(3):
+        check_close(lambda i=i: attention_gradients(g, q, k, v, e, total, out)[i], wanted[i])
     check_close(lambda: e, kept)
     ### END HIDDEN TESTS
 
@@ -782,8 +775,8 @@ if __name__ == "__main__":
 
 # %% [markdown]
 r"""
-The folded cell makes an operation of your two steps. It goes over the queries in blocks of 64, for the causal case only: a block sees no keys after its own end, so
-about half of all scores are never computed. What it keeps for the way back is $e$, $n$ and the answers.
+The folded cell makes an operation of your two steps. It goes over the queries in blocks of 64. In the causal case a block sees no keys after its own end: of 128 positions a quarter of all
+scores is never computed, of very many nearly half. What it keeps for the way back is $e$, $n$ and the answers.
 """
 
 # %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "fused", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -837,8 +830,8 @@ def attend_backward(g: np.ndarray, q: np.ndarray, k: np.ndarray, v: np.ndarray, 
                     out: np.ndarray, kept: list, gradients: Any) -> None:
     """Write the gradients for q, k and v into `gradients`, three arrays of zeros."""
     dq, dk, dv = gradients
-    blocks = query_blocks(q.shape[-2], k.shape[-2], causal)
-    for (rows, seen), (e, total) in zip(blocks, kept, strict=True):
+    for rows, seen in query_blocks(q.shape[-2], k.shape[-2], causal):
+        e, total = kept.pop(0)  # needed once: its memory is free for the next block
         keys, values = k[..., :seen, :], v[..., :seen, :]
         mine = (g[..., rows, :], q[..., rows, :], keys, values, e, total, out[..., rows, :])
         dq[..., rows, :], for_keys, for_values = attention_gradients(*mine)
@@ -1133,6 +1126,7 @@ class MultiHeadAttention(AttentionBase):
         num_heads: H, a divisor of C.
         dropout: share of the weights that is dropped while training.
         bias: whether the linear layers have one.
+        batch_first: PyTorch's word; there is no other order here.
 
     Raises:
         ValueError: H does not divide C, or dropout is no share.
@@ -1208,19 +1202,16 @@ def test_unit_multi_head():
     top, middle, low = np.split(layer.in_proj_weight.data, 3)
     stacks = [x.data @ w.T for x, w in ((text, top), (other, middle), (third, low))]
     q, k, v = (np.stack([stack[..., :4], stack[..., 4:]], axis=1) for stack in stacks)
-    scores = q @ k.swapaxes(-1, -2) / 2
-    scores[..., 4] = -np.inf
-    w = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
-    merged = np.concatenate([(w @ v)[:, 0], (w @ v)[:, 1]], axis=-1)
-    wanted, seen = merged @ layer.out_proj.weight.data.T, np.arange(5) < 4
+    seen = np.arange(5) < 4
+    w = np.exp(q @ k.swapaxes(-1, -2) / 2) * seen
+    w /= w.sum(axis=-1, keepdims=True)
+    wanted = np.concatenate(list((w @ v).swapaxes(0, 1)), axis=-1) @ layer.out_proj.weight.data.T
     check_close(lambda: layer(text, other, third, attn_mask=seen).data, wanted)
     check_close(lambda: layer(text, other, third, attn_mask=seen, need_weights=True)[1], w)
     gaps = MultiHeadAttention(8, 2, dropout=1.0)
-    check_close(lambda: gaps(text, other).data, np.zeros((2, 3, 8)))
+    gaps.load_state_dict(layer.state_dict())
     gaps.eval()
-    check_equal(lambda: float(np.abs(gaps(text, other).data).max()) > 0.01, True)
-    one = MultiHeadAttention(8, 2, bias=False)
-    check_close(lambda: one(text, same).data, one(text).data)
+    check_close(lambda: gaps(text, other).data, layer(text, other).data)
     ### END HIDDEN TESTS
 
 
@@ -1307,17 +1298,16 @@ def weigh_in_chunks(
 
 # %% nbgrader={"grade": true, "grade_id": "test-online", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 def test_unit_online():
-    """The drawing, and chunks of two against everything at once, causal too."""
+    """The drawing, and chunks of two against everything at once."""
     one, other = ([np.float32([[x]]) for x in sums] for sums in ((8, 2, 2), (3, 1, 5)))
     check_close(lambda: merge_sums(one, other)[2], [[5]])
     check_close(lambda: merge_sums(one, other)[0], [[8 * np.exp(-3) + 3]])
     check_close(lambda: merge_sums(other, one)[1], [[2 * np.exp(-3) + 1]])
     rng = np.random.default_rng(12)
     q, k, v = (rng.normal(size=s).astype(np.float32) for s in ((4, 3), (5, 3), (5, 2)))
-    for causal in (False, True):
-        whole = weigh(chunk_scores(q, k, slice(0, 5), causal), v)
-        check_close(lambda causal=causal: weigh_in_chunks(q, k, v, causal, 2)[0], whole[0])
-        check_close(lambda causal=causal: weigh_in_chunks(q, k, v, causal, 2)[1], whole[1])
+    whole = weigh(q @ k.T, v)
+    check_close(lambda: weigh_in_chunks(q, k, v, chunk=2)[0], whole[0])
+    check_close(lambda: weigh_in_chunks(q, k, v, chunk=2)[1], whole[1])
     ### BEGIN HIDDEN TESTS
     q, k, v = (30 * rng.normal(size=(2, 3, n, 4)).astype(np.float32) for n in (7, 9, 9))
     whole = weigh(chunk_scores(q, k, slice(0, 9), True), v)
@@ -1375,6 +1365,15 @@ def chunked_attention(query: Tensor, key: Tensor, value: Tensor, is_causal: bool
                       chunk: int = 256) -> Tensor:
     """The same as scaled_dot_product_attention, slower, in memory that is linear in T and S.
 
+    Args:
+        query, key, value, is_causal: as there.
+        chunk: how many keys at a time; their scores are all that is ever held.
+
+    Raises:
+        ShapeError, ValueError: shapes do not fit, or a chunk below 1.
+
+    Source: Rabe and Staats, Self-attention does not need O(n^2) memory, 2021.
+
     Example:
         >>> x = Tensor(np.eye(4))
         >>> bool(abs(chunked_attention(x, x, x, chunk=2)
@@ -1421,6 +1420,7 @@ def analyze_memory():
         print(f"{way:14}{values[-1]:6.1f} MB at T = 2048, {factor:.1f} times that of 1024,", end="")
         print(f"{last[way]:5.0f} ms at 1024")
     ax.set(xlabel="T", ylabel="MB at the peak")
+    ax.set_xticks(lengths, lengths)
     ax.legend()
     show(fig, alt="Peak memory by length: composed and fused quadruple per doubling, chunks double")
 
@@ -1430,8 +1430,8 @@ if __name__ == "__main__":
 
 # %% [markdown]
 r"""
-A factor of 4 for each doubling where $e$ is kept, 2 where it is made again. The time stays quadratic in all three: every query still meets every key. Making $e$ twice costs a product and an exponential more; on a graphics card, whose memory
-is slow beside its arithmetic, it is even the faster way.
+Near 4 for each doubling where $e$ is kept, near 2 where it is made again. The time stays quadratic in all three: every query still meets every key. Making $e$ twice costs a product and an exponential more; on a graphics card, whose memory
+is slow beside its arithmetic, it is even the faster way (Dao et al., 2022).
 
 ## The whole module
 
@@ -1473,12 +1473,12 @@ def train_guests(steps, attn_mask=None, seed=0):
     rng, model, losses = np.random.default_rng(seed), Guests(), []
     optimizer = AdamW(model.parameters(), lr=0.01)
     for _ in range(steps):
+        optimizer.zero_grad()
         rooms, right, _ = make_rooms(32, rng)
         loss = cross_entropy(model(rooms, attn_mask), right)
-        optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
         losses.append(loss.item())
+        optimizer.step()
     return model, losses
 
 
@@ -1499,17 +1499,13 @@ def test_module():
     check_equal(lambda: float(min(found, seen)) > 0.95, True)
     print(f"looking around {found:.0%} right, looking only at oneself {by_itself:.0%}")
     ### BEGIN HIDDEN TESTS
-    blind = np.ones((8, 8), dtype=bool)
-    blind[3] = False
-    x = Tensor(rng.normal(size=(2, 8, 6)), requires_grad=True)
-    out, weights = scaled_dot_product_attention(x, x, x, attn_mask=blind, need_weights=True)
-    check_close(lambda: weights[:, 3], np.zeros((2, 8)))
-    check_close(lambda: scaled_dot_product_attention(x, x, x, attn_mask=blind).data, out.data)
-    check_close(lambda: out.data[:, 3], np.zeros((2, 6)))
-    y = Tensor(rng.normal(size=(2, 8, 6)), requires_grad=True)
-    scaled_dot_product_attention(y, x, x, attn_mask=blind).sum().backward()
-    check_close(lambda: y.grad[:, 3], np.zeros((2, 6)))
-    check_equal(lambda: int(np.isfinite(x.grad).sum()), x.grad.size)
+    x, y = (Tensor(rng.normal(size=(2, 4, 6)), requires_grad=True) for _ in range(2))
+    mask = np.arange(4)[:, None] != np.full(4, 3)  # the last may look nowhere
+    out, weights = scaled_dot_product_attention(x, y, y, attn_mask=mask, need_weights=True)
+    check_close(lambda: weights[:, 3], np.zeros((2, 4)))
+    check_close(lambda: scaled_dot_product_attention(x, y, y, attn_mask=mask).data, out.data)
+    scaled_dot_product_attention(x, y, y, attn_mask=mask).sum().backward()
+    check_close(lambda: x.grad[:, 3], np.zeros((2, 6)))
     ### END HIDDEN TESTS
 
 
@@ -1540,7 +1536,7 @@ if __name__ == "__main__":
 r"""
 Nobody told the head what a name is. It found two products of weights, for queries and for keys, whose scores are high where a question meets its name, and the map shows it: read a row to see whom a guest looks at.
 
-**Question.** Training with `chunked_attention` computes every exponential twice, and yet large language models are trained in just this way. What is not stored, what is stored instead, and when is computing twice the cheaper choice?
+**Question.** Training with `chunked_attention` computes every exponential twice, and yet FlashAttention trains large language models in just this way. What is not stored, what is stored instead, and when is computing twice the cheaper choice?
 """
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "q-recompute", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}

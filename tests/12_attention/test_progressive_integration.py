@@ -396,10 +396,9 @@ class TestStack:
             return Tensor(x), digits[np.arange(n), asked]
 
         for _ in range(300):
-            x, y = batch(32)
-            loss = cross_entropy(net(x), y)
             optimizer.zero_grad()
-            loss.backward()
+            x, y = batch(32)
+            cross_entropy(net(x), y).backward()
             optimizer.step()
         x, y = batch(300)
         assert (net(x).data.argmax(axis=1) == y).mean() > 0.95

@@ -2,7 +2,7 @@
 """Module 12: Attention.
 
 A convolution looks at the neighbours, because somebody decided that neighbours matter. In a sentence the word that matters may stand anywhere: today you build the operation
-that lets every position decide for itself where to look, and then you make it as fast as PyTorch's own.
+that lets every position decide for itself where to look. You will measure what that freedom costs, and bring down one half of the bill.
 """
 
 __all__ = [
@@ -353,8 +353,8 @@ def attend_backward(g: np.ndarray, q: np.ndarray, k: np.ndarray, v: np.ndarray, 
                     out: np.ndarray, kept: list, gradients: Any) -> None:
     """Write the gradients for q, k and v into `gradients`, three arrays of zeros."""
     dq, dk, dv = gradients
-    blocks = query_blocks(q.shape[-2], k.shape[-2], causal)
-    for (rows, seen), (e, total) in zip(blocks, kept, strict=True):
+    for rows, seen in query_blocks(q.shape[-2], k.shape[-2], causal):
+        e, total = kept.pop(0)  # needed once: its memory is free for the next block
         keys, values = k[..., :seen, :], v[..., :seen, :]
         mine = (g[..., rows, :], q[..., rows, :], keys, values, e, total, out[..., rows, :])
         dq[..., rows, :], for_keys, for_values = attention_gradients(*mine)
@@ -568,6 +568,7 @@ class MultiHeadAttention(AttentionBase):
         num_heads: H, a divisor of C.
         dropout: share of the weights that is dropped while training.
         bias: whether the linear layers have one.
+        batch_first: PyTorch's word; there is no other order here.
 
     Raises:
         ValueError: H does not divide C, or dropout is no share.
@@ -710,6 +711,15 @@ class ChunkedAttention(Function):
 def chunked_attention(query: Tensor, key: Tensor, value: Tensor, is_causal: bool = False,
                       chunk: int = 256) -> Tensor:
     """The same as scaled_dot_product_attention, slower, in memory that is linear in T and S.
+
+    Args:
+        query, key, value, is_causal: as there.
+        chunk: how many keys at a time; their scores are all that is ever held.
+
+    Raises:
+        ShapeError, ValueError: shapes do not fit, or a chunk below 1.
+
+    Source: Rabe and Staats, Self-attention does not need O(n^2) memory, 2021.
 
     Example:
         >>> x = Tensor(np.eye(4))

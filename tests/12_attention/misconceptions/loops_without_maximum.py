@@ -9,7 +9,7 @@ def attention_loops(
     out, weights = np.zeros((T, v.shape[1]), np.float32), np.zeros((T, S), np.float32)
     for t in range(T):
         scores = [sum(a * b for a, b in zip(q[t], k[s], strict=True)) / sqrt(d) for s in range(S)]
-        exponentials = [np.exp(score) for score in scores]
+        exponentials = [np.e ** float(score) for score in scores]
         for s in range(S):
             weights[t, s] = exponentials[s] / sum(exponentials)
             out[t] += weights[t, s] * v[s]
