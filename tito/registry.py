@@ -104,7 +104,10 @@ MODULES: tuple[Module, ...] = (
                 "MaxPool2d"),
          "nn.functional": ("adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "conv2d", "max_pool2d")},
     ),
-    Module(10, "tokenization", "text.tokenization", (1,), 20, 3, "what tokenization gives, in one phrase", {}),
+    Module(
+        10, "tokenization", "text.tokenization", (), 85, 4, "text as numbers and back: characters, bytes, merged pairs",
+        {"text": ("BPETokenizer", "CharTokenizer")},
+    ),
     Module(11, "embeddings", "text.embeddings", (1,), 20, 3, "what embeddings gives, in one phrase", {}),
     Module(12, "attention", "core.attention", (1,), 20, 3, "what attention gives, in one phrase", {}),
     Module(13, "transformers", "models.transformer", (1,), 20, 3, "what transformers gives, in one phrase", {}),
