@@ -6,14 +6,14 @@ from pathlib import Path
 
 from rich.progress import track
 
-from benchmarks import chain, cnn, loader, mlp
+from benchmarks import chain, cnn, loader, mlp, text
 from benchmarks.harness import measure
 from benchmarks.memory import measure_memory
 from benchmarks.table import into_readme, show, to_json
 from tito.files import write_atomic
 
 ROOT = Path(__file__).parents[1]
-WORKLOADS = [*mlp.WORKLOADS, *cnn.WORKLOADS, *chain.WORKLOADS, *loader.WORKLOADS]
+WORKLOADS = [*mlp.WORKLOADS, *cnn.WORKLOADS, *chain.WORKLOADS, *loader.WORKLOADS, *text.WORKLOADS]
 
 
 def main() -> None:

@@ -16,15 +16,17 @@ class Workload:
     """One row of the table.
 
     name:   what is run.
-    goal:   largest accepted ratio of our time to PyTorch's; None where there is no goal.
+    goal:   largest accepted ratio of our time to the rival's; None where there is no goal.
     build:  returns a step for each contender that is installed; a step returns a number that all must agree on.
     rounds: how many times each step is timed.
+    rival:  the contender that we are measured by.
     """
 
     name: str
     goal: float | None
     build: Callable[[], Steps]
     rounds: int
+    rival: str = "torch"
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,12 @@ class Row:
     name: str
     goal: float | None
     times: dict[str, tuple[float, float, float]]
+    rival: str = "torch"
 
     @property
     def ratio(self) -> float | None:
-        """Our median over PyTorch's; None when PyTorch is not installed."""
-        return self.times["tinytorch"][0] / self.times["torch"][0] if "torch" in self.times else None
+        """Our median over the rival's; None when it is not installed."""
+        return self.times["tinytorch"][0] / self.times[self.rival][0] if self.rival in self.times else None
 
     @property
     def verdict(self) -> str:
@@ -70,4 +73,4 @@ def measure(workload: Workload) -> Row:
     for name, taken in samples.items():
         low, middle, high = statistics.quantiles(taken, n=4)
         times[name] = (middle, low, high)
-    return Row(workload.name, workload.goal, times)
+    return Row(workload.name, workload.goal, times, workload.rival)

@@ -23,7 +23,7 @@ def machine() -> dict[str, str]:
         if info["user_api"] == "blas"
     }
     versions = {"python": platform.python_version(), "numpy": np.__version__}
-    for name in ("torch", "mygrad"):
+    for name in ("torch", "mygrad", "tokenizers"):
         module = __import__("sys").modules.get(name)
         if module is not None:
             versions[name] = module.__version__
@@ -62,7 +62,7 @@ def cells(row: Row) -> list[str]:
     peer = f"{row.times['mygrad'][0] / row.times['torch'][0]:.2f}" if {"mygrad", "torch"} <= set(row.times) else "-"
     ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
     goal = "-" if row.goal is None else f"<= {row.goal}"
-    return [row.name, spread("tinytorch"), spread("torch"), ratio, goal, row.verdict, peer]
+    return [row.name, spread("tinytorch"), spread(row.rival), ratio, goal, row.verdict, peer]
 
 
 def to_json(rows: list[Row]) -> str:
