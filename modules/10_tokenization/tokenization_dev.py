@@ -202,18 +202,16 @@ def check_ids(ids: Sequence[int] | np.ndarray, vocab_size: int) -> list[int]:
 # %% nbgrader={"grade": true, "grade_id": "test-char-tokenizer", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_char_tokenizer():
     """The example of the text, there and back, and a stranger."""
-    check_equal(lambda: CharTokenizer().train("hello").characters, ["e", "h", "l", "o"])
-    check_equal(lambda: CharTokenizer().train("hello").encode("hello").tolist(), [1, 0, 2, 2, 3])
-    check_equal(lambda: CharTokenizer().train("hello").decode([1, 0, 3]), "heo")
-    stranger = CharTokenizer().train("hello")
-    check_raises(ValueError, lambda: stranger.encode("hallo"), mentions=["'a'", "1"])
+    tokenizer = CharTokenizer().train("hello")
+    check_equal(lambda: tokenizer.characters, ["e", "h", "l", "o"])
+    check_equal(lambda: tokenizer.encode("hello").tolist(), [1, 0, 2, 2, 3])
+    check_equal(lambda: tokenizer.decode([1, 0, 3]), "heo")
+    check_raises(ValueError, lambda: tokenizer.encode("hallo"), mentions=["'a'", "1"])
     ### BEGIN HIDDEN TESTS
     many = CharTokenizer().train("ωx猫🐈 x\n")
-    check_equal(lambda: many.vocab_size, 6)
     check_equal(lambda: many.encode("🐈x\nω").tolist(), [5, 2, 0, 3])
     check_equal(lambda: many.decode(many.encode("x🐈猫 ω\n")), "x🐈猫 ω\n")
-    check_equal(lambda: many.encode("").shape, (0,))
-    check_equal(lambda: many.encode("").dtype.kind, "i")
+    check_equal(lambda: [many.encode("").shape, many.encode("").dtype.kind], [(0,), "i"])
     check_equal(lambda: many.train("ba").encode("ab").tolist(), [0, 1])
     check_raises(ValueError, lambda: many.encode("abab猫"), mentions=["猫", "4"])
     ### END HIDDEN TESTS
@@ -307,8 +305,7 @@ def test_unit_count_pairs():
     check_equal(lambda: dict(count_pairs([[7, 8], [8, 7, 8]], [10, 1])), {(7, 8): 11, (8, 7): 1})
     check_equal(lambda: dict(count_pairs([[1, 2, 1, 2]], [3])), {(1, 2): 6, (2, 1): 3})
     ### BEGIN HIDDEN TESTS
-    check_equal(lambda: dict(count_pairs([[5, 5, 5], [5]], [2, 9])), {(5, 5): 4})
-    check_equal(lambda: dict(count_pairs([], [])), {})
+    check_equal(lambda: dict(count_pairs([[5, 5, 5], [5], []], [2, 9, 1])), {(5, 5): 4})
     pairs = {(98, 97): 3, (97, 110): 6, (110, 97): 5, (110, 100): 1, (100, 97): 1}
     check_equal(lambda: dict(count_pairs([list(b"banana"), list(b"bandana")], [2, 1])), pairs)
     ### END HIDDEN TESTS
@@ -365,8 +362,7 @@ def test_unit_merge():
     check_equal(lambda: merge([1, 1, 1], (1, 1), 9), [9, 1])
     ### BEGIN HIDDEN TESTS
     check_equal(lambda: merge([1, 1, 1, 1], (1, 1), 9), [9, 9])
-    check_equal(lambda: merge([1, 1, 2], (1, 2), 9), [1, 9])
-    check_equal(lambda: merge([2, 1], (1, 2), 9), [2, 1])
+    check_equal(lambda: merge([1, 1, 2, 1], (1, 2), 9), [1, 9, 1])
     check_equal(lambda: [merge([1], (1, 1), 9), merge([], (1, 1), 9)], [[1], []])
     word = [3, 1, 2]
     check_equal(lambda: [merge(word, (1, 2), 9), word], [[3, 9], [3, 1, 2]])
@@ -427,6 +423,8 @@ def test_unit_learn_slowly():
     check_equal(lambda: words, [list(b"banana"), list(b"bandana")])
     check_equal(lambda: [learn_slowly(words, [1, 1], 0), learn_slowly([], [], 5)], [[], []])
     check_equal(lambda: learn_slowly([[9], [4, 5, 6]], [7, 1], 5), [])
+    alike = [[2, 3], [1, 2], [5, 6]]
+    check_equal(lambda: learn_slowly(alike, [2, 2, 2], 3), [(1, 2), (2, 3), (5, 6)])
     more = [list(b"abab"), list(b"ba"), list(b"aaaa")]
     expected = [(97, 97), (98, 97), (256, 256), (97, 257), (259, 98)]
     check_equal(lambda: learn_slowly(more, [3, 9, 4], 5), expected)
@@ -475,13 +473,11 @@ def test_unit_token_bytes():
     """Single bytes, and merges of merges."""
     check_equal(lambda: list(token_bytes([])[65]), [65])
     check_equal(lambda: len(token_bytes([(97, 110), (98, 256)])), 258)
-    check_equal(lambda: [list(t) for t in token_bytes([(97, 110), (98, 256)])[256:]],
-                [[97, 110], [98, 97, 110]])
+    check_equal(lambda: list(token_bytes([(97, 110), (98, 256)])[257]), [98, 97, 110])
     ### BEGIN HIDDEN TESTS
     check_equal(lambda: [list(t) for t in token_bytes([])], [[n] for n in range(256)])
     deep = [(226, 130), (256, 172), (257, 257), (32, 258)]
     check_equal(lambda: token_bytes(deep)[-1].decode(), " €€")
-    check_equal(lambda: list(token_bytes(deep)[256]), [226, 130])
     ### END HIDDEN TESTS
 
 
@@ -531,14 +527,14 @@ def analyze_merges():
     words, counts = count_words(load_python_source(30_000))
     merges = learn_slowly(words, counts, 300)
     tokens = token_bytes(merges)
-    for k in (*range(6), 20, 60, 150, 299):
+    for k in (*range(6), 20, 60, 100, 299):
         left, right = (tokens[i] for i in merges[k])
         print(f"merge {k + 1:3}: {left!r:10} + {right!r:8} -> {256 + k} = {tokens[256 + k]!r}")
     line = [list(word.encode()) for word in WORDS.findall("    def __init__(self, name):")]
     for k, pair in enumerate([None, *merges]):
         if k:
             line = [merge(ids, pair, 255 + k) for ids in line]
-        if k in (0, 10, 50, 150, 300):
+        if k in (0, 5, 20, 80, 300):
             pieces = [tokens[i] for ids in line for i in ids]
             show_tokens(pieces, caption=f"after {k} merges: {len(pieces)} tokens")
 
@@ -622,10 +618,10 @@ class Pairs:
 
     def __init__(self, words: list[list[int]], counts: list[int]) -> None:
         self.words, self.counts = list(words), counts
-        self.totals = defaultdict(int, count_pairs(words, counts))
-        self.where = defaultdict(set)
-        for number, ids in enumerate(words):
+        self.totals, self.where = defaultdict(int), defaultdict(set)
+        for number, (ids, count) in enumerate(zip(words, counts, strict=True)):
             for pair in pairwise(ids):
+                self.totals[pair] += count
                 self.where[pair].add(number)
         self.heap = [(-total, pair) for pair, total in self.totals.items()]
         heapify(self.heap)
@@ -672,7 +668,6 @@ def test_unit_pop_best():
     check_equal(lambda: pop_best(list(old), {(7, 7): 2, (3, 8): 4}), (3, 8))
     check_equal(lambda: pop_best(list(old), {(7, 7): 2, (3, 8): 0}), (7, 7))
     check_equal(lambda: pop_best([(-8, (1, 1)), (-1, (5, 6))], {(1, 1): 0, (5, 6): 1}), None)
-    check_equal(lambda: pop_best([(-8, (1, 1))], {(1, 1): 0}), None)
     ### END HIDDEN TESTS
 
 
@@ -738,8 +733,10 @@ def books_after(words, counts, pair, new):
     pairs = Pairs(words, counts)
     merge_everywhere(pairs, pair, new)
     totals = {pair: total for pair, total in sorted(pairs.totals.items()) if total}
+    where = [sorted(pairs.where[pair]) for pair in totals]
     holders = [
-        [n for n in sorted(pairs.where[pair]) if pair in pairwise(pairs.words[n])] for pair in totals
+        [number for number in numbers if pair in pairwise(pairs.words[number])]
+        for pair, numbers in zip(totals, where, strict=True)
     ]
     missing = [pair for pair, total in totals.items() if (-total, pair) not in pairs.heap]
     return {"words": pairs.words, "totals": totals, "where": holders, "not in the heap": missing}
@@ -761,6 +758,8 @@ def test_unit_merge_everywhere():
     totals = {(7, 8): 7, (8, 7): 3, (9, 7): 3}
     check_equal(lambda: books_after(far, [3, 4, 6], (1, 2), 9)["totals"], totals)
     check_equal(lambda: books_after(far, [3, 4, 6], (1, 2), 9)["where"], [[0, 1], [0], [0]])
+    near = [[1, 2, 3], [5, 2, 3]]
+    check_equal(lambda: books_after(near, [3, 4], (1, 2), 9)["not in the heap"], [])
     alike = [[1, 1, 1, 1, 1], [1, 1]]
     check_equal(lambda: books_after(alike, [2, 3], (1, 1), 9)["totals"], {(9, 1): 2, (9, 9): 2})
     check_equal(lambda: books_after(alike, [2, 3], (1, 1), 9)["not in the heap"], [])
@@ -813,20 +812,21 @@ def learn_merges(words: list[list[int]], counts: list[int], most: int) -> list[t
 
 # %% nbgrader={"grade": true, "grade_id": "test-learn-merges", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_learn_merges():
-    """The drawing; and many random words, where nothing but the very same merges will do."""
+    """The drawing, and words that share their pairs."""
     words = [list(b"banana"), list(b"bandana")]
+    check_equal(lambda: learn_merges(words, [1, 1], 2), [(97, 110), (98, 256)])
     check_equal(lambda: learn_merges(words, [1, 1], 9), [(97, 110), (98, 256), (256, 97)])
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        words = [rng.integers(97, 100, size=n).tolist() for n in rng.integers(1, 12, size=8)]
-        counts = rng.integers(1, 5, size=8).tolist()
-        check_equal(lambda: learn_merges(words, counts, 15), learn_slowly(words, counts, 15))
+    shared = [[1, 2, 3], [2, 3, 1, 2], [3, 1]]
+    check_equal(lambda: learn_merges(shared, [4, 3, 6], 2), [(3, 1), (1, 2)])
     ### BEGIN HIDDEN TESTS
     check_equal(lambda: [learn_merges([], [], 4), learn_merges([[9, 9]], [1], 4)], [[], []])
     more = [list(b"abab"), list(b"ba"), list(b"aaaa")]
     expected = [(97, 97), (98, 97), (256, 256), (97, 257), (259, 98)]
     check_equal(lambda: learn_merges(more, [3, 9, 4], 5), expected)
-    check_equal(lambda: learn_merges(more, [3, 9, 4], 2), expected[:2])
+    check_equal(lambda: learn_merges(shared, [4, 3, 6], 9)[2:], [(257, 3), (2, 256), (259, 2)])
+    letters = [list(word) for word in (b"caaaaccbaaabbb", b"aaccaabbc", b"bbbbbacccca", b"abbccac")]
+    expected = [(97, 97), (98, 98), (99, 99), (97, 257), (258, 97), (256, 258), (259, 260)]
+    check_equal(lambda: learn_merges(letters, [2, 1, 1, 3], 7), expected)
     ### END HIDDEN TESTS
 
 
@@ -859,7 +859,7 @@ def analyze_fast_training():
     ax.loglog(range(1, 745), visited, ".", markersize=3, label="visited by the merge")
     ax.axhline(len(words), linestyle="--", color="grey", label="visited by learn_slowly")
     ax.set(xlabel="merge", ylabel="distinct words")
-    ax.legend()
+    ax.legend(loc="lower left")
     share = sum(visited) / len(visited) / len(words)
     print(f"a merge visits {share:.1%} of the {len(words):,} distinct words on average")
     show(fig, alt=f"Words that each merge visits, {share:.1%} of all on average; a line for all")
@@ -899,22 +899,26 @@ def encode_word(ids: Sequence[int], ranks: dict) -> list[int]:
 
     TODO: merge the pair that was learnt first, again and again.
     APPROACH: 1. the rank of each pair of neighbours, `inf` where there is none  2. the lowest; stop
-        if it is inf  3. the first place where it stands becomes one token
+        if it is inf  3. the first place where it stands becomes one token  4. the ranks anew
     EXAMPLE:
         >>> encode_word(list(b"banas"), {(97, 110): 256, (98, 97): 257})
         [98, 256, 97, 115]
 
-    HINT: `ranks.get(pair, inf)`, `min(..., default=inf)`; `ids[2:4] = [256]` replaces a slice.
+    HINT: `ranks.get(pair, inf)`, `min(..., default=inf)`; `ids[2:4] = [256]` replaces a slice. To
+        work all ranks out again is right; only those beside the merge have changed.
     """
     ### BEGIN SOLUTION
     ids = list(ids)
-    while True:
-        found = [ranks.get(pair, inf) for pair in pairwise(ids)]
-        lowest = min(found, default=inf)
-        if lowest == inf:
-            return ids
+    found = [ranks.get(pair, inf) for pair in pairwise(ids)]
+    while found and (lowest := min(found)) < inf:
         place = found.index(lowest)
         ids[place : place + 2] = [lowest]
+        del found[place]  # only the pairs on its left and right are others now
+        if place:
+            found[place - 1] = ranks.get((ids[place - 1], lowest), inf)
+        if place < len(found):
+            found[place] = ranks.get((lowest, ids[place + 1]), inf)
+    return ids
     ### END SOLUTION
 
 
@@ -1278,18 +1282,13 @@ def test_unit_bpe_tokenizer():
     ### BEGIN HIDDEN TESTS
     check_equal(lambda: tokenizer.decode([97, 259, 98]), "a<|end|>b")
     check_equal(lambda: tokenizer.decode([231, 140, 171, 231]), "猫\ufffd")
-    check_equal(lambda: tokenizer.encode("").shape, (0,))
-    check_equal(lambda: tokenizer.decode([]), "")
-    marked = BPETokenizer(["<a>", "<b>"]).train("xy<a>xy<b>zq<a>zq<a>", 300)
+    check_equal(lambda: [tokenizer.encode("").shape, tokenizer.decode([])], [(0,), ""])
+    marked = BPETokenizer(["<<a", "<<b"]).train("xy<<axy<<bzq<<azq<<a", 300)
     check_equal(lambda: marked.merges, [(120, 121), (122, 113)])
-    check_equal(lambda: marked.encode("<b>xy<a>", ["<b>"]).tolist(), [259, 256, 60, 97, 62])
-    check_equal(lambda: marked.encode("<b> xy<a>", ["<a>", "<b>"]).tolist(), [259, 32, 256, 258])
-    again = BPETokenizer().train("xyxy", 300).train("zq zq", 300)
-    check_equal(lambda: again.encode("zqxy").tolist(), [256, 120, 121])
-    check_raises(ValueError, lambda: marked.decode([5, 999]), mentions=["999", "1"])
-    check_raises(ValueError, lambda: marked.decode([-1]), mentions=["-1"])
-    check_raises(TypeError, lambda: marked.decode([65.0]), mentions=["float"])
-    check_raises(ValueError, lambda: marked.encode("a\ud83d"), mentions=["1"])
+    check_equal(lambda: marked.encode("<<bxy<<a", ["<<b"]).tolist(), [259, 256, 60, 60, 97])
+    check_equal(lambda: marked.encode("<<b xy<<a", ["<<a", "<<b"]).tolist(), [259, 32, 256, 258])
+    check_equal(lambda: BPETokenizer().train("a. a. a.", 300).merges, [(32, 97)])
+    check_equal(lambda: [marked.encode("xy zq").tolist() for _ in "12"], [[256, 32, 257]] * 2)
     ### END HIDDEN TESTS
 
 
@@ -1340,7 +1339,7 @@ def analyze_vocabulary():
     text = load_python_source(1_200_000)
     seen, fresh = text[:300_000], text[-100_000:]
     merges = BPETokenizer().train(text[:1_000_000], 4000).merges
-    sizes, rates = [256, 300, 400, 600, 1000, 2000, 4000], {"learnt from": [], "new": []}
+    sizes, rates = [256, 400, 600, 1000, 2000, 4000], {"learnt from": [], "new": []}
     for size in sizes:
         tokenizer = BPETokenizer()
         tokenizer.set_merges(merges[: size - 256])
@@ -1350,6 +1349,8 @@ def analyze_vocabulary():
     for marker, (name, values) in zip("os", rates.items(), strict=True):
         ax.semilogx(sizes, values, marker=marker, label=name)
     ax.set(xlabel="vocabulary", ylabel="bytes per token", ylim=(0, None))
+    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.minorticks_off()
     ax.legend()
     at = dict(zip(sizes, rates["new"], strict=True))
     print("new text, bytes per token:", {size: round(rate, 2) for size, rate in at.items()})
@@ -1418,8 +1419,6 @@ def test_module():
     check_equal(lambda: tokenizer.decode(tokenizer.encode(text)) == text, True)
     characters = CharTokenizer().train(text)
     check_equal(lambda: characters.decode(characters.encode(documents[1])) == documents[1], True)
-    words, counts = count_words(*documents)
-    check_equal(lambda: learn_slowly(words, counts, 143) == tokenizer.merges, True)
     ### END HIDDEN TESTS
 
 

@@ -255,10 +255,10 @@ class Pairs:
 
     def __init__(self, words: list[list[int]], counts: list[int]) -> None:
         self.words, self.counts = list(words), counts
-        self.totals = defaultdict(int, count_pairs(words, counts))
-        self.where = defaultdict(set)
-        for number, ids in enumerate(words):
+        self.totals, self.where = defaultdict(int), defaultdict(set)
+        for number, (ids, count) in enumerate(zip(words, counts, strict=True)):
             for pair in pairwise(ids):
+                self.totals[pair] += count
                 self.where[pair].add(number)
         self.heap = [(-total, pair) for pair, total in self.totals.items()]
         heapify(self.heap)
@@ -372,21 +372,25 @@ def encode_word(ids: Sequence[int], ranks: dict) -> list[int]:
 
     TODO: merge the pair that was learnt first, again and again.
     APPROACH: 1. the rank of each pair of neighbours, `inf` where there is none  2. the lowest; stop
-        if it is inf  3. the first place where it stands becomes one token
+        if it is inf  3. the first place where it stands becomes one token  4. the ranks anew
     EXAMPLE:
         >>> encode_word(list(b"banas"), {(97, 110): 256, (98, 97): 257})
         [98, 256, 97, 115]
 
-    HINT: `ranks.get(pair, inf)`, `min(..., default=inf)`; `ids[2:4] = [256]` replaces a slice.
+    HINT: `ranks.get(pair, inf)`, `min(..., default=inf)`; `ids[2:4] = [256]` replaces a slice. To
+        work all ranks out again is right; only those beside the merge have changed.
     """
     ids = list(ids)
-    while True:
-        found = [ranks.get(pair, inf) for pair in pairwise(ids)]
-        lowest = min(found, default=inf)
-        if lowest == inf:
-            return ids
+    found = [ranks.get(pair, inf) for pair in pairwise(ids)]
+    while found and (lowest := min(found)) < inf:
         place = found.index(lowest)
         ids[place : place + 2] = [lowest]
+        del found[place]  # only the pairs on its left and right are others now
+        if place:
+            found[place - 1] = ranks.get((ids[place - 1], lowest), inf)
+        if place < len(found):
+            found[place] = ranks.get((lowest, ids[place + 1]), inf)
+    return ids
 
 
 # From cell 'word-cache'.

@@ -6,8 +6,8 @@ from html import escape
 from tito.lab.shell import current_shell
 
 SHADES = ("#dce9f7", "#fdf3d8")
-FRAME = "color:black;border:1px solid #555;border-radius:3px;padding:1px 0;margin-right:1px"
-LINES = "white-space:pre-wrap;font-family:monospace;line-height:1.7"
+FRAME = "white-space:pre-wrap;color:black;border:1px solid #555;border-radius:3px;padding:1px 0;margin-right:1px"
+LINES = "font-family:monospace;line-height:1.7"
 
 
 def show_tokens(tokens: Sequence[str | bytes], caption: str = "") -> None:
