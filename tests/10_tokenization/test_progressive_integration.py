@@ -1,4 +1,4 @@
-"""Module 10 and the stack below it: what goes in comes out, and both trainers find the same merges."""
+"""Module 10 and the stack below it: what goes in comes out, and each merge is the best there is."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -51,17 +51,15 @@ CORPUS = "the cat sat on the mat; die Katze saß da; η γάτα κάθισε; �
 TRAINED = BPETokenizer(["<|end|>", "<|end|>>"]).train(CORPUS, 330)
 
 
-def slowly(words, counts, most):
-    """The merges, everything counted anew each time: what module 10 defines as right."""
-    merges = []
-    while len(merges) < most:
-        totals = count_pairs(words, counts)
-        best = min(totals, key=lambda pair: (-totals[pair], pair), default=None)
-        if best is None or totals[best] < 2:
-            break
-        words = [merge(ids, best, 256 + len(merges)) for ids in words]
-        merges.append(best)
-    return merges
+def assert_each_merge_was_the_best(merges, words, counts, most):
+    """Each pair was the most frequent one, the smallest of equals; and nothing was left to merge at the end."""
+    for new, pair in enumerate(merges, start=256):
+        have = count_pairs(words, counts)
+        assert have[pair] == max(have.values()) >= 2
+        assert [other for other in have if have[other] == have[pair] and other < pair] == []
+        words = [merge(word, pair, new) for word in words]
+    if len(merges) < most:
+        assert max(count_pairs(words, counts).values(), default=0) < 2
 
 
 class TestPriorStackStillWorking:
@@ -102,21 +100,20 @@ class TestModuleCore:
         assert "".join(WORDS.findall(text)) == text
 
     @given(WORD_LISTS, COUNTS, st.integers(0, 20))
-    def test_both_trainers_find_the_same_merges(self, words, counts, most):
+    def test_each_merge_is_the_best_there_is(self, words, counts, most):
         counts = counts[: len(words)]
-        assert learn_merges(words, counts, most) == slowly(words, counts, most)
+        merges = learn_merges(words, counts, most)
+        assert len(merges) <= most
+        assert_each_merge_was_the_best(merges, words, counts, most)
 
     @given(WORD_LISTS, COUNTS)
     def test_the_books_are_right_after_every_merge(self, words, counts):
-        pairs = Pairs(words, counts[: len(words)])
-        for new in range(256, 270):
-            best = pop_best(pairs.heap, pairs.totals)
-            if best is None:
-                break
-            merge_everywhere(pairs, best, new)
-            assert {pair: total for pair, total in pairs.totals.items() if total} == count_pairs(
-                pairs.words, pairs.counts
-            )
+        books, new = Pairs(words, counts[: len(words)]), 256
+        while (pair := pop_best(books.heap, books.totals)) is not None:
+            merge_everywhere(books, pair, new)
+            new += 1
+            standing = {key: total for key, total in books.totals.items() if total}
+            assert standing == count_pairs(books.words, books.counts)
 
     @given(WORD_LISTS, COUNTS)
     def test_a_word_of_the_training_text_is_cut_as_training_left_it(self, words, counts):
