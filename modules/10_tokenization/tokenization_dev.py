@@ -870,8 +870,9 @@ if __name__ == "__main__":
 
 # %% [markdown]
 r"""
-If the printed factor is far below one over the printed share, you see what the books themselves cost: tuples, sets, and a heap full of old entries.
-The library `tokenizers` does the same in Rust; `python -m benchmarks --only BPE` sets your trainer beside it.
+A merge that visits one word in a hundred could be a hundred times faster. Where the printed factor is smaller than one over the printed share, you see what
+the books themselves cost: tuples, sets, a heap full of old entries, and all pairs counted once at the start, which few merges cannot pay for.
+The library `tokenizers` keeps the same books in Rust, with the same rule for ties; `python -m benchmarks --only BPE` sets your trainer beside it.
 
 ## Cut a new text
 
@@ -947,8 +948,8 @@ if __name__ == "__main__":
 r"""
 Each merge looks through the whole word again, so a word twice as long costs four times as much. That is what the 40 in the pattern is for: a megabyte without a space must not stop the machine.
 
-For the rest, texts help: they repeat themselves. In a megabyte of Python there are some 220,000 words. How many of them are new when they come? Each needs
-`encode_word` once; then its ids can wait in a dictionary. Python has the very place for that: a dict calls its own `__missing__` when a key is not there.
+For the rest, texts help: they repeat themselves. Of all the words in some megabytes of Python, how many are new when they come: a half, a tenth, a twentieth? (A cell below counts them.)
+Each needs `encode_word` once; then its ids can wait in a dictionary. Python has the very place for that: a dict calls its own `__missing__` when a key is not there.
 """
 
 
@@ -1386,7 +1387,7 @@ if __name__ == "__main__":
 # %% [markdown]
 r"""
 Where does the time go? If the printed share of the pattern is near a half or above, your code is no longer what bounds `encode`: the rest is one look into a dictionary per word, and a list of ids. To be
-faster still, one would have to leave Python's strings (as `tiktoken` and `tokenizers` do, and then keep a cache themselves). The first time pays for each distinct word once.
+faster still, one would have to leave Python's strings. The first time pays for each distinct word once, so the longer the text, the nearer it comes to the second.
 
 A larger vocabulary saves less and less, for each new token is rarer than the one before; and each brings a row of weights, which must be learnt from few examples. What is
 rare in the training text is cut to pieces, and whoever writes it pays per token: in money, in time, in room. It is so with large models too (Petrov et al., *Language model tokenizers introduce

@@ -20,6 +20,7 @@ def test_every_token_has_a_frame_and_every_second_one_a_shade():
     spans = list(parsed(tokens_html(["to", "ken", "s"])).iter("span"))
     assert [span.text for span in spans] == ["to", "ken", "s"]
     assert all("border:1px solid" in span.attrib["style"] for span in spans)
+    assert all("white-space:pre-wrap" in span.attrib["style"] for span in spans), "spaces are tokens too"
     assert [re.search("background:(#[0-9a-f]+)", span.attrib["style"])[1] for span in spans] == [*SHADES, SHADES[0]]
 
 
