@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from benchmarks import attention, chain, cnn, embedding, gpt, loader, mlp
+from benchmarks import attention, chain, cnn, embedding, gpt, loader, mlp, text
 from benchmarks.harness import measure
 from benchmarks.memory import measure_memory
 from benchmarks.table import into_readme, show, to_json
@@ -21,6 +21,7 @@ WORKLOADS = [
     *gpt.WORKLOADS,
     *chain.WORKLOADS,
     *loader.WORKLOADS,
+    *text.WORKLOADS,
 ]
 
 

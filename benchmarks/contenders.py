@@ -1,6 +1,7 @@
 """Which frameworks are installed besides ours; none of them is a dependency of the course."""
 
 import importlib.util
+import os
 from types import ModuleType
 
 
@@ -21,3 +22,13 @@ def mygrad_or_none() -> ModuleType | None:
     import mygrad
 
     return mygrad
+
+
+def tokenizers_or_none() -> ModuleType | None:
+    """The library `tokenizers` on one thread, or None."""
+    if importlib.util.find_spec("tokenizers") is None:
+        return None
+    os.environ |= {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    import tokenizers
+
+    return tokenizers

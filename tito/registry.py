@@ -104,7 +104,10 @@ MODULES: tuple[Module, ...] = (
                 "MaxPool2d"),
          "nn.functional": ("adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "conv2d", "max_pool2d")},
     ),
-    Module(10, "tokenization", "text.tokenization", (1,), 20, 3, "what tokenization gives, in one phrase", {}),
+    Module(
+        10, "tokenization", "text.tokenization", (), 85, 4, "text as numbers and back: characters, bytes, merged pairs",
+        {"text": ("BPETokenizer", "CharTokenizer")},
+    ),
     Module(
         11, "embeddings", "text.embeddings", (1, 2, 3, 4, 5, 6), 75, 4,
         "a row for each token and for each place: lookup, its gradient, weight tying",

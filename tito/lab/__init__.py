@@ -5,11 +5,12 @@ notebook, it makes the notebook speak plainly about failing and passed tests (do
 """
 
 from tito.lab.checks import check_close, check_equal, check_raises, check_without
-from tito.lab.data import load_digits
+from tito.lab.data import load_digits, load_python_source
 from tito.lab.figures import show
 from tito.lab.graph import draw_graph
 from tito.lab.shell import current_shell, speak_in
 from tito.lab.timing import Timing, bench, compare, peak_bytes
+from tito.lab.tokens import show_tokens
 
 __all__ = [
     "Timing",
@@ -21,8 +22,10 @@ __all__ = [
     "compare",
     "draw_graph",
     "load_digits",
+    "load_python_source",
     "peak_bytes",
     "show",
+    "show_tokens",
 ]
 
 if (shell := current_shell()) is not None:

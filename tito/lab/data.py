@@ -1,5 +1,6 @@
 """Data that ships with the course."""
 
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -18,3 +19,21 @@ def load_digits() -> tuple[np.ndarray, np.ndarray]:
     """
     table = np.loadtxt(Path(__file__).parents[2] / "datasets/digits/digits.csv", delimiter=",", dtype=np.int64)
     return (table[:, :64] / 16).astype(np.float32), table[:, 64]
+
+
+def load_python_source(size: int) -> str:
+    """Read the beginning of a text that every machine has: the source of Python's standard library, file by file.
+
+    Args:
+        size: how many characters; there are some millions.
+
+    Example:
+        >>> len(load_python_source(1000))
+        1000
+    """
+    text = ""
+    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
+        if len(text) >= size:
+            break
+        text += path.read_text(encoding="utf-8")
+    return text[:size]

@@ -1,0 +1,10 @@
+"""bytes(65) is the byte 65."""
+# loses: test-token-bytes, test-bpe-tokenizer, test-module-tokenization
+
+# %% token-bytes
+#| export
+def token_bytes(merges):
+    tokens = [bytes(number) for number in range(256)]
+    for left, right in merges:
+        tokens.append(tokens[left] + tokens[right])
+    return tokens
