@@ -73,7 +73,10 @@ def to_json(rows: list[Row]) -> str:
 
 def into_readme(text: str, rows: list[Row]) -> str:
     """Return the README's text with its benchmark block replaced."""
-    lines = ["| workload (ms, or MB where said) | ours | PyTorch, or as named | ratio | goal | |", "|---|--:|--:|--:|--:|---|"]
+    lines = [
+        "| workload (ms, or MB where said) | ours | PyTorch, or as named | ratio | goal | |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
     for row in rows:
         name, ours, theirs, ratio, goal, verdict, _ = cells(row)
         lines.append(f"| {name} | {ours} | {theirs} | {ratio} | {goal.replace('<=', '≤')} | {verdict} |")

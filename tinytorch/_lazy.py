@@ -20,6 +20,10 @@ PARTS: dict[str, tuple[str, str]] = {
     "core.training": ("07", "training"),
     "data.loader": ("08", "dataloader"),
     "core.spatial": ("09", "spatial"),
+    "text.tokenization": ("10", "tokenization"),
+    "text.embeddings": ("11", "embeddings"),
+    "core.attention": ("12", "attention"),
+    "models.transformer": ("13", "transformers"),
 }
 
 PACKAGE = Path(__file__).parent

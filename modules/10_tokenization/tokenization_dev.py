@@ -420,7 +420,8 @@ def test_unit_learn_slowly():
     check_equal(lambda: learn_slowly(words, [1, 1], 2), [(97, 110), (98, 256)])
     check_equal(lambda: learn_slowly(words, [1, 1], 9), [(97, 110), (98, 256), (256, 97)])
     ### BEGIN HIDDEN TESTS
-    check_equal(lambda: words, [list(b"banana"), list(b"bandana")])
+    before = [list(b"banana"), list(b"bandana")]
+    check_equal(lambda: [learn_slowly(words, [1, 1], 2), words][1], before)
     check_equal(lambda: [learn_slowly(words, [1, 1], 0), learn_slowly([], [], 5)], [[], []])
     check_equal(lambda: learn_slowly([[9], [4, 5, 6]], [7, 1], 5), [])
     alike = [[2, 3], [1, 2], [5, 6]]
@@ -934,7 +935,7 @@ def test_unit_encode_word():
     ranks = {(97, 110): 256, (98, 97): 257, (256, 97): 258, (98, 256): 259, (259, 258): 260}
     word = list(b"bananabanban")
     check_equal(lambda: encode_word(word, ranks), [260, 259, 259])
-    check_equal(lambda: word, list(b"bananabanban"))
+    check_equal(lambda: [encode_word(word, ranks), word][1], list(b"bananabanban"))
     check_equal(lambda: [encode_word([], ranks), encode_word([98], ranks)], [[], [98]])
     check_equal(lambda: encode_word(list(b"aaaaa"), {(97, 97): 256, (256, 256): 257}), [257, 97])
     check_equal(lambda: encode_word(list(b"abc"), {(98, 99): 256, (97, 98): 257}), [97, 256])

@@ -678,8 +678,7 @@ def test_unit_weigh():
     large = np.float32([[1000, 1000], [-np.inf, -np.inf]])
     check_close(lambda: weigh(large.copy(), value)[0], [[12], [0]])
     check_close(lambda: weigh(large.copy(), value)[2], np.float32([[1000], [LOWEST]]))
-    weigh(small, value)
-    check_close(lambda: small, [[1 / 3, 1]])
+    check_close(lambda: [weigh(small, value), small][1], [[1 / 3, 1]])
     ### BEGIN HIDDEN TESTS
     rng = np.random.default_rng(8)
     z, v = (rng.normal(size=(2, 3, *n)).astype(np.float32) for n in ((4, 5), (5, 6)))
@@ -766,7 +765,7 @@ def test_unit_attention_gradients():
     wanted = [slope @ k, np.einsum("bhts,bhtd->bhsd", slope, q), w.swapaxes(-1, -2) @ g]
     for i in range(3):
         check_close(lambda i=i: attention_gradients(g, q, k, v, e, total, out)[i], wanted[i])
-    check_close(lambda: e, kept)
+    check_close(lambda: [attention_gradients(g, q, k, v, e, total, out), e][1], kept)
     ### END HIDDEN TESTS
 
 

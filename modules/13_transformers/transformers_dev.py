@@ -237,9 +237,10 @@ def test_unit_cut_tails():
     check_close(lambda: keep_top_k(p, 9), p)
     check_close(lambda: keep_top_p(p, 0.5), [[0, 1, 0, 0], [0.5, 0.5, 0, 0]])
     q = np.array([[0.1, 0.6, 0.3], [0.5, 0.125, 0.375]])
+    before = q.copy()
     check_close(lambda: keep_top_p(q, 0.7), [[0, 2 / 3, 1 / 3], [4 / 7, 0, 3 / 7]])
     check_close(lambda: keep_top_k(q, 2), [[0, 2 / 3, 1 / 3], [4 / 7, 0, 3 / 7]])
-    check_close(lambda: q, [[0.1, 0.6, 0.3], [0.5, 0.125, 0.375]])
+    check_close(lambda: [keep_top_p(q, 0.7), keep_top_k(q, 2), q][2], before)
     ### END HIDDEN TESTS
 
 
@@ -476,8 +477,8 @@ def test_unit_extend():
     rows, expected = [[4, 5], [7, 8]], [[4, 5, 4, 4, 5], [7, 8, 7, 7, 8]]
     check_equal(lambda: echo.generate(rows, 3).tolist(), expected)
     check_equal(lambda: echo.generate([6], 0).tolist(), [6])
-    once, again = (table.generate([0, 1], 20, temperature=2, seed=5).tolist() for _ in range(2))
-    check_equal(lambda: once, again)
+    again = table.generate([0, 1], 20, temperature=2, seed=5).tolist()
+    check_equal(lambda: table.generate([0, 1], 20, temperature=2, seed=5).tolist(), again)
     check_equal(lambda: table.generate([0], 50, temperature=5, top_k=1).tolist(), [0, 1, 2] * 17)
     ### END HIDDEN TESTS
 
@@ -633,8 +634,8 @@ def test_unit_layer_norm_forward():
     check_close(lambda: layer_norm_forward(rows, weight, bias, 0.0001)[0][0], [6, 18], atol=1e-2)
     far = np.float32([[10001, 10003]])
     check_close(lambda: layer_norm_forward(far, one, zero, 0)[0], [[-1, 1]], atol=1e-2)
-    names = [a.dtype.name for a in layer_norm_forward(rows, one, zero, 1)]
-    check_equal(lambda: names, ["float32"] * 3)
+    kinds = ["float32"] * 3
+    check_equal(lambda: [a.dtype.name for a in layer_norm_forward(rows, one, zero, 1)], kinds)
     ### BEGIN HIDDEN TESTS
     rng = np.random.default_rng(2)
     rows, weight, bias = (rng.normal(size=s).astype(np.float32) for s in ((6, 5), (5,), (5,)))
@@ -644,7 +645,7 @@ def test_unit_layer_norm_forward():
     check_close(lambda: layer_norm_forward(rows, weight, bias, 0.5)[0], y, atol=1e-5)
     check_close(lambda: layer_norm_forward(rows, weight, bias, 0.5)[1], normal, atol=1e-5)
     check_close(lambda: layer_norm_forward(rows, weight, bias, 0.5)[2], root, atol=1e-5)
-    check_close(lambda: rows, before)
+    check_close(lambda: [layer_norm_forward(rows, weight, bias, 0.5), rows][1], before)
     ### END HIDDEN TESTS
 
 
@@ -725,7 +726,7 @@ def test_unit_layer_norm_backward():
     check_close(lambda: layer_norm_backward(g, normal, root, weight)[0], left, atol=1e-5)
     expected = [(g * normal).sum(0), g.sum(0)]
     check_close(lambda: layer_norm_backward(g, normal, root, weight)[1:], expected, atol=1e-5)
-    check_close(lambda: g, before)
+    check_close(lambda: [layer_norm_backward(g, normal, root, weight), g][1], before)
     ### END HIDDEN TESTS
 
 
@@ -1451,9 +1452,9 @@ def test_module():
     entropy = float(-(shares * np.log(shares)).sum())
     check_equal(lambda: held_out_loss(model) < entropy - 0.1, True)
     ### BEGIN HIDDEN TESTS
-    once, again = (decode(model.generate(encode("get"), 40, seed=3)) for _ in range(2))
-    check_equal(lambda: once, again)
-    check_equal(lambda: once[:3], "get")
+    again = decode(model.generate(encode("get"), 40, seed=3))
+    check_equal(lambda: decode(model.generate(encode("get"), 40, seed=3)), again)
+    check_equal(lambda: again[:3], "get")
     check_equal(lambda: model.training, True)
     grads = GPT(7, context=4, d_model=4, num_layers=1, num_heads=2, seed=0)
     cross_entropy(grads([[1, 2, 3]]), [[2, 3, 4]]).backward()

@@ -21,6 +21,15 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time a name is l
         AdaptiveAvgPool2d as AdaptiveAvgPool2d, AvgPool2d as AvgPool2d, BatchNorm2d as BatchNorm2d, Conv2D as Conv2D,
         Conv2d as Conv2d, Flatten as Flatten, MaxPool2D as MaxPool2D, MaxPool2d as MaxPool2d,
     )
+    from tinytorch.text.embeddings import (
+        Embedding as Embedding, PositionalEncoding as PositionalEncoding,
+    )
+    from tinytorch.core.attention import (
+        MultiHeadAttention as MultiHeadAttention, MultiheadAttention as MultiheadAttention,
+    )
+    from tinytorch.models.transformer import (
+        FeedForward as FeedForward, LayerNorm as LayerNorm, TransformerBlock as TransformerBlock,
+    )
     from tinytorch.nn import functional as functional
     from tinytorch.nn import init as init
     from tinytorch.nn import utils as utils
@@ -34,15 +43,21 @@ __getattr__, __dir__, __all__ = lazy_names(
         "core.losses": ["BCELoss", "BCEWithLogitsLoss", "BinaryCrossEntropyLoss", "CrossEntropyLoss", "MSELoss"],
         "core.spatial": ["AdaptiveAvgPool2d", "AvgPool2d", "BatchNorm2d", "Conv2D", "Conv2d", "Flatten", "MaxPool2D",
             "MaxPool2d"],
+        "text.embeddings": ["Embedding", "PositionalEncoding"],
+        "core.attention": ["MultiHeadAttention", "MultiheadAttention"],
+        "models.transformer": ["FeedForward", "LayerNorm", "TransformerBlock"],
     },
     facades=["functional", "init", "utils"],
     instead={
         "Sequential": "write a class whose forward shows each step",
         "LeakyReLU": "write where(x > 0, x, 0.01 * x)",
+        "TransformerEncoderLayer": "write TransformerBlock, which norms before it attends",
+        "RMSNorm": "write x / ((x * x).mean(dim=-1, keepdim=True) + 1e-6).sqrt()",
         "NLLLoss": "write CrossEntropyLoss, which takes logits",
         "L1Loss": "write (prediction - target).abs().mean()",
         "BatchNorm1d": "write F.batch_norm(x, ...)",
         "DataParallel": "there is one device, the processor",
         "LogSoftmax": "write F.log_softmax(x, axis=-1)",
+        "EmbeddingBag": "write Embedding(n, d)(ids).mean(axis=1)",
     },
 )

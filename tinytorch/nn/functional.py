@@ -21,6 +21,15 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time a name is l
         adaptive_avg_pool2d as adaptive_avg_pool2d, avg_pool2d as avg_pool2d, batch_norm as batch_norm, conv2d as
         conv2d, max_pool2d as max_pool2d,
     )
+    from tinytorch.text.embeddings import (
+        embedding as embedding,
+    )
+    from tinytorch.core.attention import (
+        scaled_dot_product_attention as scaled_dot_product_attention,
+    )
+    from tinytorch.models.transformer import (
+        layer_norm as layer_norm,
+    )
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
@@ -30,6 +39,9 @@ __getattr__, __dir__, __all__ = lazy_names(
         "core.losses": ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "log_softmax",
             "mse_loss"],
         "core.spatial": ["adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "conv2d", "max_pool2d"],
+        "text.embeddings": ["embedding"],
+        "core.attention": ["scaled_dot_product_attention"],
+        "models.transformer": ["layer_norm"],
     },
     facades=[],
     instead={
