@@ -23,7 +23,7 @@ from tinytorch.text import BPETokenizer
 NEEDS = (1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13)
 GOALS = {"bits saved against counting": {"least": 0.05}}
 SIZES = {"context": 128, "d_model": 128, "num_layers": 4, "num_heads": 4}
-VOCABULARY, BATCH, RATE, WARM_UP = 1024, 16, 3e-3, 100
+VOCABULARY, BATCH, RATE = 1024, 16, 3e-3
 FULL = {"characters": 4_000_000, "steps": 1500, "unseen": 300_000, "order": 5}
 QUICK = {"characters": 400_000, "steps": 100, "unseen": 30_000, "order": 2}
 ELSEWHERE = {"test", "tests", "idlelib", "site-packages", "dist-packages", "lib2to3", "turtledemo"}
@@ -93,9 +93,9 @@ def look_up(keys: np.ndarray, values: np.ndarray, asked: np.ndarray) -> np.ndarr
 def train(model: GPT, ids: np.ndarray, steps: int, rng: np.random.Generator) -> list[float]:
     """Show the model windows of the text; return the loss of each step, in nats for a token."""
     adam = optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.1)
-    rise = optim.lr_scheduler.LinearLR(adam, start_factor=0.01, total_iters=WARM_UP)
-    fall = optim.lr_scheduler.CosineAnnealingLR(adam, T_max=steps - WARM_UP, eta_min=RATE / 10)
-    schedule = optim.lr_scheduler.SequentialLR(adam, [rise, fall], milestones=[WARM_UP])
+    rise = optim.lr_scheduler.LinearLR(adam, start_factor=0.01, total_iters=steps // 10)
+    fall = optim.lr_scheduler.CosineAnnealingLR(adam, T_max=steps - steps // 10, eta_min=RATE / 10)
+    schedule = optim.lr_scheduler.SequentialLR(adam, [rise, fall], milestones=[steps // 10])
     losses, start = [], time.monotonic()
     for step in range(1, steps + 1):
         places = rng.integers(0, len(ids) - model.context, size=(BATCH, 1)) + np.arange(model.context + 1)
