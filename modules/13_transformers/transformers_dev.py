@@ -1118,16 +1118,16 @@ def test_unit_block():
     block = TransformerBlock(4, 2)
     block.norm2.weight.data[...] = [1, 2, 3, 4]
     block.norm1.bias.data[...] = [4, 3, 2, 1]
-    middle = x + block.attention(block.norm1(x), is_causal=True)
-    expected = (middle + block.feed_forward(block.norm2(middle))).data
-    check_close(lambda: block(x).data, expected, atol=1e-5)
+    half = x + block.attention(block.norm1(x), is_causal=True)
+    answer = (half + block.feed_forward(block.norm2(half))).data
+    check_close(lambda: block(x).data, answer, atol=1e-5)
     other = x.data.copy()
     other[:, 2] = 9
     changed = Tensor(other)
-    check_close(lambda: block(changed).data[:, :2], expected[:, :2], atol=1e-5)
+    check_close(lambda: block(changed).data[:, :2], answer[:, :2], atol=1e-5)
     seen = x + block.attention(block.norm1(x), is_causal=False)
-    expected = (seen + block.feed_forward(block.norm2(seen))).data
-    check_close(lambda: block(x, is_causal=False).data, expected, atol=1e-5)
+    answer = (seen + block.feed_forward(block.norm2(seen))).data
+    check_close(lambda: block(x, is_causal=False).data, answer, atol=1e-5)
     silent = TransformerBlock(4, 2, dropout=1.0)
     check_close(lambda: silent(x).data, x.data)
     ### END HIDDEN TESTS
@@ -1147,17 +1147,18 @@ again: how alike will the tokens of a text be at the end? And which stacks will 
 class PostNorm(TransformerBlock):
     """The block of 2017: the norms stand on the stream."""
 
-    def forward(self, x, is_causal=True):
-        x = self.norm1(x + self.attention(x, is_causal=is_causal))
-        return self.norm2(x + self.feed_forward(x))
+    def forward(self, x):
+        found = self.attention(x, is_causal=True)
+        middle = self.norm1(x + found)
+        return self.norm2(middle + self.feed_forward(middle))
 
 
 class NoStream(TransformerBlock):
     """Nothing is added to anything."""
 
-    def forward(self, x, is_causal=True):
-        x = self.attention(self.norm1(x), is_causal=is_causal)
-        return self.feed_forward(self.norm2(x))
+    def forward(self, x):
+        found = self.attention(self.norm1(x), is_causal=True)
+        return self.feed_forward(self.norm2(found))
 
 
 KINDS = {"pre-norm": TransformerBlock, "norms on the stream": PostNorm, "no stream": NoStream}
@@ -1168,14 +1169,14 @@ class Stack(Module):
 
     def __init__(self, kind):
         self.embedding = Embedding(len(ALPHABET), 32)
-        self.blocks = [kind(32, 4) for _ in range(8)]
+        self.stack = [kind(32, 4) for _ in range(8)]
         self.head = Linear(32, len(ALPHABET))
 
     def forward(self, ids):
-        x = self.embedding(ids)
-        for block in self.blocks:
-            x = block(x)
-        return self.head(layer_norm(x, 32))
+        h = self.embedding(ids)
+        for layer in self.stack:
+            h = layer(h)
+        return self.head(layer_norm(h, 32))
 
 
 # %%
@@ -1187,7 +1188,7 @@ def analyze_stream():
         model, rng, alike, losses = Stack(kind), np.random.default_rng(12), [], []
         with no_grad():
             x = Tensor(rng.normal(size=(1, 32, 32)))
-            for block in model.blocks:
+            for block in model.stack:
                 x = block(x)
                 rows = x.data[0] / np.linalg.norm(x.data[0], axis=1, keepdims=True)
                 alike.append((rows @ rows.T).mean())  # cosines of all pairs of tokens
@@ -1197,8 +1198,8 @@ def analyze_stream():
             loss = cross_entropy(model(windows[:, :-1]), windows[:, 1:])
             optimizer.zero_grad()
             loss.backward()
-            optimizer.step()
             losses.append(loss.item())
+            optimizer.step()
         left.plot(range(1, 9), alike, f"{marker}-", label=name)
         smooth = np.convolve(losses, np.full(10, 0.1), mode="valid")
         right.plot(range(10, 41), smooth, f"{marker}-", markevery=10, label=name)
@@ -1385,9 +1386,9 @@ def test_unit_gpt():
     model = GPT(11, context=5, d_model=4, num_layers=2, num_heads=2, seed=4)
     model.embedding.weight.data[...] = np.random.default_rng(9).normal(size=(11, 4))
     model.norm.bias.data[...] = [1, 2, 3, 4]
-    x = model.positions(model.embedding(ids))
-    last = model.norm(model.blocks[1](model.blocks[0](x))).data
-    check_close(lambda: model(ids).data, last @ model.embedding.weight.data.T, atol=1e-4)
+    rows = model.positions(model.embedding(ids))
+    final = model.norm(model.blocks[1](model.blocks[0](rows))).data
+    check_close(lambda: model(ids).data, final @ model.embedding.weight.data.T, atol=1e-4)
     check_equal(lambda: model.generate([3, 1, 4], 6, seed=1).shape, (9,))
     dropped = GPT(11, context=5, d_model=4, num_layers=1, num_heads=2, dropout=1.0)
     dropped.norm.bias.data[...] = [1, -1, 2, 3]
