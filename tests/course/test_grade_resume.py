@@ -14,7 +14,8 @@ from tito.errors import CourseError
 from tito.grading import grade, gradebook, journal
 from tito.grading.grade import grade_module
 from tito.grading.gradebook import open_gradebook
-from tito.grading.journal import Journal, read_journal
+from tito.grading.journal import read_journal
+from tito.grading.lock import alone
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
 
@@ -177,5 +178,5 @@ def test_points_given_by_hand_stay(ready):
 
 
 def test_two_graders_at_once(ready):
-    with Journal(ready.state), pytest.raises(CourseError, match="Another 'tito grade' is running"):
+    with alone(ready), pytest.raises(CourseError, match="'tito grade' or 'tito release' is running in this course"):
         list(grade_module(ready, TENSOR_MODULE))

@@ -13,6 +13,7 @@ from nbgrader.apps import NbGraderAPI
 from tito.course import Course
 from tito.errors import CourseError
 from tito.grading.gradebook import open_gradebook
+from tito.grading.lock import alone
 from tito.grading.settings import nbgrader_config
 from tito.registry import MODULES, Module
 from tito.release.leaks import check_public
@@ -33,14 +34,19 @@ def release_modules(course: Course, modules: Sequence[Module]) -> None:
 
 @contextmanager
 def scratch(course: Course) -> Iterator[Course]:
-    """Yield an empty place inside .tito/, laid out as a course, in which a release is made before anybody sees it."""
+    """Yield an empty place inside .tito/, laid out as a course, in which a release is made before anybody sees it.
+
+    Raises:
+        CourseError: another command is at work in the course.
+    """
     fresh = Course(course.state / "release")
-    shutil.rmtree(fresh.root, ignore_errors=True)
-    fresh.root.mkdir(parents=True)
-    try:
-        yield fresh
-    finally:
+    with alone(course):
         shutil.rmtree(fresh.root, ignore_errors=True)
+        fresh.root.mkdir(parents=True)
+        try:
+            yield fresh
+        finally:
+            shutil.rmtree(fresh.root, ignore_errors=True)
 
 
 def generate_on_trial(course: Course, modules: Sequence[Module], fresh: Course) -> None:
@@ -75,6 +81,8 @@ def _generate(course: Course, modules: Sequence[Module], release: Path, gradeboo
     api = NbGraderAPI(config=config)
     for module in modules:
         result = api.generate_assignment(module.folder, force=True, create=True)
+        if str(result.get("error")).rstrip().endswith(KeyboardInterrupt.__name__):  # nbgrader catches Ctrl-C too
+            raise KeyboardInterrupt
         if not result["success"]:
             raise CourseError(f"nbgrader could not release {module.folder}: {_reason(result)}.", _cure(result, module))
 
