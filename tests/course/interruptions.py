@@ -1,6 +1,7 @@
 """Commands of an instructor that end before their time, and what a course holds afterwards."""
 
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 from inboxes import put
-from mini import ACTIVATIONS_MODULE, GOOD, TENSOR_MODULE, answered
+from mini import ACTIVATIONS_MODULE, GOOD, TENSOR_MODULE, add_public_files, answered
 
 import tito.commands.collect
 import tito.grading.collect
@@ -22,6 +23,7 @@ from tito.grading.gradebook import open_gradebook
 from tito.grading.journal import read_journal
 from tito.grading.report import csv_text, grade_rows
 
+COMMANDS = {"collect": ("collect", "../inbox"), "grade": ("grade", "01"), "release": ("release",)}
 MODULES = (TENSOR_MODULE, ACTIVATIONS_MODULE)
 APART = (
     "gradebook.db",
@@ -50,6 +52,25 @@ def send(course: Course, inbox: Path, count: int) -> None:
         put(inbox, f"s{number:02d}/tensor.ipynb", notebook)
         if number % 5 == 0:
             put(inbox, f"s{number:02d}/tensor (1).ipynb", nbformat.writes(answered(course, {})), time=1_600_000_000)
+
+
+def prepared(name: str, released_once: Course, folder: Path, count: int) -> Course:
+    """A course in which a command of `COMMANDS` has something to do."""
+    shutil.copytree(released_once.root, folder / "course")
+    course = Course(folder / "course")
+    add_public_files(course)
+    send(course, folder / "inbox", count)
+    if name == "grade":
+        assert run(course, COMMANDS["collect"]).code == 0
+    if name == "release":
+        notebook = course.built(TENSOR_MODULE)
+        notebook.write_text(notebook.read_text().replace("a tensor in miniature", "another release"))
+    return course
+
+
+def copy(course: Course, folder: Path) -> Course:
+    """The course and its inbox in another place."""
+    return Course(shutil.copytree(course.root.parent, folder) / "course")
 
 
 def everything(course: Course) -> dict[str, object]:

@@ -7,16 +7,14 @@ import signal
 from functools import partial
 
 import pytest
-from interruptions import differences, everything, run, send
-from mini import TENSOR_MODULE, FastRunner, add_public_files
+from interruptions import COMMANDS, copy, differences, everything, prepared, run
+from mini import FastRunner
 
-from tito.course import Course
 from tito.failures import INTERRUPTED
 from tito.grading import grade
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="stops a forked process")
 
-COMMANDS = {"collect": ("collect", "../inbox"), "grade": ("grade", "01"), "release": ("release",)}
 STOPS = ((0.5, signal.SIGINT), (0.3, signal.SIGKILL), (0.8, signal.SIGKILL))  # after which share of its time
 SIGNALS = {"kill": signal.SIGKILL, "ctrl-c": signal.SIGINT}
 DELAYS = 20
@@ -48,25 +46,6 @@ def test_stopped_at_random(name, number, released_once, tmp_path):
         assert_stopped(tito(course, COMMANDS[name], number, delay), number)
         assert_leaves(whole, tito, course, name)
         shutil.rmtree(tmp_path / "stopped")
-
-
-def prepared(name, released_once, folder, count):
-    """A course in which the command has something to do."""
-    shutil.copytree(released_once.root, folder / "course")
-    course = Course(folder / "course")
-    add_public_files(course)
-    send(course, folder / "inbox", count)
-    if name == "grade":
-        assert run(course, COMMANDS["collect"]).code == 0
-    if name == "release":
-        notebook = course.built(TENSOR_MODULE)
-        notebook.write_text(notebook.read_text().replace("a tensor in miniature", "another release"))
-    return course
-
-
-def copy(course, folder):
-    """The course and its inbox in another place."""
-    return Course(shutil.copytree(course.root.parent, folder) / "course")
 
 
 def uninterrupted(tito, before, name, folder):

@@ -22,7 +22,7 @@ from tito.grading.journal import Entry, Journal
 from tito.grading.lock import alone
 from tito.grading.stack import build_stack, stack_digest
 from tito.grading.status import Status, status_of
-from tito.grading.storage import storage
+from tito.grading.storage import room, storage
 from tito.registry import Module
 
 GRADER = Path(engine.__file__).parent  # what a result depends on
@@ -98,7 +98,8 @@ def grade_module(
         CourseError: nothing to grade, not released, changed since the release, or another command is at work.
     """
     students = require_submissions(course, module, student)
-    with alone(course), storage(course.state.name), Journal(course.state) as journal:
+    work = f"{course.state.name}/"
+    with alone(course), room(work), storage(work), Journal(course.state) as journal:
         runner = SubprocessRunner(scratch_folder(course))
         plan = make_plan(course, module, runner, limits or Limits())
         yield from grade_students(plan, journal, students, jobs)

@@ -15,6 +15,7 @@ from tito.errors import CourseError
 from tito.grading.gradebook import open_gradebook
 from tito.grading.lock import alone
 from tito.grading.settings import nbgrader_config
+from tito.grading.storage import room
 from tito.registry import MODULES, Module
 from tito.release.leaks import check_public
 from tito.release.secrets import gather_secrets
@@ -37,10 +38,10 @@ def scratch(course: Course) -> Iterator[Course]:
     """Yield an empty place inside .tito/, laid out as a course, in which a release is made before anybody sees it.
 
     Raises:
-        CourseError: another command is at work in the course.
+        CourseError: another command is at work in the course, or the disk is full.
     """
     fresh = Course(course.state / "release")
-    with alone(course):
+    with alone(course), room(f"{course.release.name}/"):
         shutil.rmtree(fresh.root, ignore_errors=True)
         fresh.root.mkdir(parents=True)
         try:
@@ -89,7 +90,7 @@ def _generate(course: Course, modules: Sequence[Module], release: Path, gradeboo
 
 def _reason(result: dict[str, object]) -> str:
     text = f"{result.get('error') or ''}\n{result.get('log') or ''}"
-    errors = re.findall(r"^\s*\w+(?:Error|Exception): (.+)$", text, flags=re.MULTILINE)
+    errors = re.findall(r"^\s*[\w.]+(?:Error|Exception|InvalidEntry): (.+)$", text, flags=re.MULTILINE)
     return errors[-1][:300].rstrip(".") if errors else "it gave no reason"
 
 
