@@ -4,12 +4,14 @@ import os
 import random
 import shutil
 import signal
+import time
 from functools import partial
 
 import pytest
 from interruptions import COMMANDS, copy, differences, everything, prepared, run
 from mini import FastRunner
 
+from tito import cli
 from tito.failures import INTERRUPTED
 from tito.grading import grade
 
@@ -72,3 +74,17 @@ def assert_leaves(whole, tito, course, name):
     again = tito(course, COMMANDS[name])
     assert again.code == 0, again.text
     assert differences(everything(course), whole) == {}
+
+
+def test_ctrl_c_where_python_drops_exceptions(monkeypatch, empty):
+    class Object:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    def command_line():
+        Object()
+        time.sleep(60)
+
+    monkeypatch.setattr(cli, "main", command_line)
+    ended = run(empty, ())
+    assert (ended.code, ended.text) == (INTERRUPTED, "Stopped.\n")
