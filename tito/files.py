@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+UNFINISHED = ".*.*.tmp"  # what a file is called until it is complete
 HERE, EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux, see renameat2(2)
 
 
@@ -26,7 +27,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
 def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")  # as `UNFINISHED` has it
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
@@ -37,6 +38,12 @@ def _replace(path: Path, data: bytes) -> None:
     except BaseException:
         Path(fresh).unlink(missing_ok=True)
         raise
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed `write_atomic` left anywhere below `folder`, where nobody may be writing now."""
+    for path in folder.rglob(UNFINISHED):
+        path.unlink(missing_ok=True)
 
 
 def replace_folder(fresh: Path, target: Path) -> None:

@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 
 import pytest
 from inboxes import content, earlier, make_zip, put, snapshot, stamp
+from mini import TENSOR_MODULE
 
 from tito.commands.report import report
 from tito.engine.reading import MAX_BYTES, Unreadable, parse_submission
 from tito.errors import CourseError
 from tito.grading.collect import collect
+from tito.grading.collect.batch import Batch
 from tito.grading.collect.listing import left_over
+from tito.grading.lock import alone
 
 
 def reasons(report):
@@ -289,3 +292,27 @@ def test_the_inbox_must_be_another_folder_than_submitted(empty, inbox, tmp_path)
     for wrong in (empty.submitted, empty.root, empty.history):
         with pytest.raises(CourseError, match="submitted/"):
             collect(empty, wrong)
+
+
+def test_two_collects_at_once(empty, inbox):
+    """The second one would clear what the first has put aside."""
+    put(inbox, "ada/tensor.ipynb", "first")
+    with Batch(empty) as first, alone(empty):
+        first.write(empty.submission("ben", TENSOR_MODULE), b"kept")
+        with pytest.raises(CourseError, match=r"Another 'tito collect', .* is running in this course\. Wait until"):
+            collect(empty, inbox)
+        first.commit()
+    assert content(empty, "ben") == "kept"
+    assert collect(empty, inbox).taken == [("ada", "01_tensor")]
+
+
+def test_what_a_killed_command_was_writing_is_removed(empty, inbox):
+    unfinished = (
+        empty.state / ".collect.json.abc.tmp",
+        empty.graded("ada", TENSOR_MODULE).with_name(".t.ipynb.x_1.tmp"),
+    )
+    for path in unfinished:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    collect(empty, inbox)
+    assert [path for path in unfinished if path.exists()] == []

@@ -14,7 +14,9 @@ from tito.errors import CourseError
 from tito.grading import grade, gradebook, journal
 from tito.grading.grade import grade_module
 from tito.grading.gradebook import open_gradebook
-from tito.grading.journal import Journal, read_journal
+from tito.grading.journal import read_journal
+from tito.grading.lock import alone
+from tito.grading.report import GONE, grade_rows
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
 
@@ -176,6 +178,14 @@ def test_points_given_by_hand_stay(ready):
     assert everything(ready)[0]["all", "q-float32"][1] == 4
 
 
+def test_a_submission_that_was_renamed_after_grading_is_not_reported_twice_in_silence(ready):
+    list(grade_module(ready, TENSOR_MODULE))
+    (ready.submitted / "all").rename(ready.submitted / "jdoe")
+    list(grade_module(ready, TENSOR_MODULE))
+    notes = {row.student: row.notes for row in grade_rows(ready, [TENSOR_MODULE])}
+    assert notes == {"all": (GONE,), "half": (), "jdoe": (), "none": ()}
+
+
 def test_two_graders_at_once(ready):
-    with Journal(ready.state), pytest.raises(CourseError, match="Another 'tito grade' is running"):
+    with alone(ready), pytest.raises(CourseError, match="'tito grade' or 'tito release' is running in this course"):
         list(grade_module(ready, TENSOR_MODULE))

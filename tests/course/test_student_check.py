@@ -2,6 +2,7 @@
 
 import nbformat
 import pytest
+import typer
 from mini import ACTIVATIONS_MODULE, GOOD, TENSOR_MODULE, answered
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
@@ -9,6 +10,7 @@ from tito.commands import student
 from tito.engine.runner import Limits
 from tito.errors import CourseError
 from tito.student.check import check, read_result
+from tito.student.export import export_work
 from tito.student.status import progress
 from tito.student.work import read_work, start
 
@@ -162,6 +164,21 @@ def test_an_earlier_module_comes_first(kit):
     assert error.value.cure == "tito export 01"
     with pytest.raises(CourseError, match=r"Module 05 uses 01, 02, 03 and 04, which your package does not have yet\."):
         student.check("05")
+
+
+def test_a_blank_earlier_module_comes_first_and_one_that_was_begun_does_not(kit, capsys):
+    student.start("01")
+    student.start("02")
+    export_work(kit, [read_work(kit, TENSOR_MODULE)])
+    with pytest.raises(CourseError) as error:
+        student.check("02")
+    assert error.value.problem == "Module 02 uses 01, which is blank in your package."
+    assert error.value.cure == "Write its answers, then: tito export 01"
+    kit.work(TENSOR_MODULE).write_text(nbformat.writes(answered(kit, {"scale": GOOD["scale"]})))
+    export_work(kit, [read_work(kit, TENSOR_MODULE)])
+    with pytest.raises(typer.Exit):
+        student.check("02")
+    assert "Public tests passed: 0 of 1" in capsys.readouterr().out
 
 
 def test_start_warns_of_an_earlier_module_and_starts(kit, capsys):

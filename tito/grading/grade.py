@@ -19,9 +19,10 @@ from tito.engine.skeleton import Skeleton, load_skeleton
 from tito.errors import CourseError
 from tito.grading.gradebook import check_assignment, record, recorded_students, timestamp, update_penalties
 from tito.grading.journal import Entry, Journal
+from tito.grading.lock import alone
 from tito.grading.stack import build_stack, stack_digest
 from tito.grading.status import Status, status_of
-from tito.grading.storage import storage
+from tito.grading.storage import room, storage
 from tito.registry import Module
 
 GRADER = Path(engine.__file__).parent  # what a result depends on
@@ -94,10 +95,11 @@ def grade_module(
     """Grade one module, for one student or everyone who handed it in, and yield each result as it is done.
 
     Raises:
-        CourseError: nothing to grade, not released, changed since the release, or another process is grading.
+        CourseError: nothing to grade, not released, changed since the release, or another command is at work.
     """
     students = require_submissions(course, module, student)
-    with storage(course.state.name), Journal(course.state) as journal:  # from here on nobody else grades here
+    work = f"{course.state.name}/"
+    with alone(course), room(work), storage(work), Journal(course.state) as journal:
         runner = SubprocessRunner(scratch_folder(course))
         plan = make_plan(course, module, runner, limits or Limits())
         yield from grade_students(plan, journal, students, jobs)

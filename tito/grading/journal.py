@@ -67,32 +67,22 @@ class Entry:
 
 
 class Journal:
-    """The table of graded submissions; only one process may grade at a time.
+    """The table of graded submissions.
 
     Raises:
-        CourseError: another process is grading in this course, or the journal cannot be used.
+        CourseError: the journal cannot be used.
     """
 
     def __init__(self, folder: Path) -> None:
         with _explained():
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = sqlite3.connect(folder / "grading.lock", timeout=0, isolation_level=None)
-            try:
-                self._lock.execute("BEGIN EXCLUSIVE")  # the system frees it when the process dies, however it dies
-                self._database = _open(folder)
-            except sqlite3.Error as error:
-                self._lock.close()
-                if getattr(error, "sqlite_errorname", "") != "SQLITE_BUSY":
-                    raise
-                problem = "Another 'tito grade' is running in this course."
-                raise CourseError(problem, "Wait until it is done.") from None
+            self._database = _open(folder)
 
     def __enter__(self) -> "Journal":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._database.close()
-        self._lock.close()
 
     def find(self, module: str, student: str) -> Entry | None:
         """Return the last grading of a submission, if there was one."""

@@ -13,6 +13,7 @@ from tito.grading.status import Status
 from tito.registry import Module
 
 COLUMNS = ("student", "module", "status", "score", "max_score", "waits", "late_days", "penalty", "notes")
+GONE = "This was graded before; in submitted/ nothing of it is under this name any more."
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def grade_rows(course: Course, modules: Sequence[Module]) -> list[Row]:
             entry, score = entries.get(place), scores.get(place)
             status = _status(entry, score, place in handed_in)
             notes = entry.shown_notes if entry else ()
+            if entry and place not in handed_in:
+                notes = (*notes, GONE)
             rows.append(Row(student, module.folder, status, score if status.has_points else None, notes))
     return rows
 

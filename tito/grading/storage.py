@@ -1,6 +1,7 @@
 """What a database or the disk refuses, in one sentence about the file and one on what to do."""
 
 import errno
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -36,6 +37,9 @@ BY_SYSTEM = {
     errno.EPERM: REFUSED,
 }
 NOT_STORAGE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+NO_ROOM = re.compile(
+    "|".join([os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "database or disk is full"]), re.IGNORECASE
+)
 TEMPORARY = re.compile(r"^\.(.+)\.\w+\.tmp$")  # what `write_atomic` calls a file at first
 
 
@@ -61,6 +65,24 @@ def storage(file: str, instead: str = "Put back a copy of it.") -> Iterator[None
         problem, cure = BY_SYSTEM.get(error.errno or 0, ("{file}: {reason}.", f"Look at the file and {AGAIN}"))
         name = TEMPORARY.sub(r"\1", Path(error.filename).name) if error.filename else file
         raise _said(problem, cure, name, instead, error.strerror or str(error)) from error
+
+
+@contextmanager
+def room(file: str) -> Iterator[None]:
+    """Say that the disk is full where other programs' errors hide the system's; every other exception passes.
+
+    Args:
+        file: what is written inside, as the course names it.
+
+    Raises:
+        CourseError: the disk is full.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not NO_ROOM.search(str(error)):
+            raise
+        raise _said(*FULL, file, "", "") from error
 
 
 def _of_sqlite(error: BaseException | None) -> sqlite3.Error | None:

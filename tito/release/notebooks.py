@@ -13,7 +13,9 @@ from nbgrader.apps import NbGraderAPI
 from tito.course import Course
 from tito.errors import CourseError
 from tito.grading.gradebook import open_gradebook
+from tito.grading.lock import alone
 from tito.grading.settings import nbgrader_config
+from tito.grading.storage import room
 from tito.registry import MODULES, Module
 from tito.release.leaks import check_public
 from tito.release.secrets import gather_secrets
@@ -33,14 +35,19 @@ def release_modules(course: Course, modules: Sequence[Module]) -> None:
 
 @contextmanager
 def scratch(course: Course) -> Iterator[Course]:
-    """Yield an empty place inside .tito/, laid out as a course, in which a release is made before anybody sees it."""
+    """Yield an empty place inside .tito/, laid out as a course, in which a release is made before anybody sees it.
+
+    Raises:
+        CourseError: another command is at work in the course, or the disk is full.
+    """
     fresh = Course(course.state / "release")
-    shutil.rmtree(fresh.root, ignore_errors=True)
-    fresh.root.mkdir(parents=True)
-    try:
-        yield fresh
-    finally:
+    with alone(course), room(f"{course.release.name}/"):
         shutil.rmtree(fresh.root, ignore_errors=True)
+        fresh.root.mkdir(parents=True)
+        try:
+            yield fresh
+        finally:
+            shutil.rmtree(fresh.root, ignore_errors=True)
 
 
 def generate_on_trial(course: Course, modules: Sequence[Module], fresh: Course) -> None:
@@ -75,13 +82,15 @@ def _generate(course: Course, modules: Sequence[Module], release: Path, gradeboo
     api = NbGraderAPI(config=config)
     for module in modules:
         result = api.generate_assignment(module.folder, force=True, create=True)
+        if str(result.get("error")).rstrip().endswith(KeyboardInterrupt.__name__):  # nbgrader catches Ctrl-C too
+            raise KeyboardInterrupt
         if not result["success"]:
             raise CourseError(f"nbgrader could not release {module.folder}: {_reason(result)}.", _cure(result, module))
 
 
 def _reason(result: dict[str, object]) -> str:
     text = f"{result.get('error') or ''}\n{result.get('log') or ''}"
-    errors = re.findall(r"^\s*\w+(?:Error|Exception): (.+)$", text, flags=re.MULTILINE)
+    errors = re.findall(r"^\s*[\w.]+(?:Error|Exception|InvalidEntry): (.+)$", text, flags=re.MULTILINE)
     return errors[-1][:300].rstrip(".") if errors else "it gave no reason"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from tito.course import Course
 from tito.registry import Module
+from tito.sources.cells import read_cells
 from tito.sources.markers import UNWRITTEN
 
 
@@ -20,6 +21,15 @@ def unwritten_parts(course: Course, module: Module) -> list[str]:
         return list(_stubs(ast.parse(text), ""))
     except (SyntaxError, ValueError):  # edited by hand: whoever imports it is told
         return []
+
+
+def is_blank(course: Course, module: Module) -> bool:
+    """Whether no answer of a module is written in the package; one that was begun is not blank."""
+    if not course.released(module).is_file():
+        return False
+    cells = (cell for cell in read_cells(course.released(module)) if cell.exported)
+    given_out = [stub for cell in cells for stub in _stubs(ast.parse(cell.source), "")]
+    return 0 < len(given_out) <= len(unwritten_parts(course, module))
 
 
 def missing_part(course: Course, module: Module) -> str:

@@ -12,6 +12,7 @@ from tito.engine.skeleton import Skeleton, Slot, load_skeleton
 from tito.errors import CourseError
 from tito.files import write_atomic
 from tito.registry import MODULES, Module
+from tito.student.unwritten import is_blank
 
 
 @dataclass(frozen=True)
@@ -126,20 +127,22 @@ def no_releases(course: Course) -> str:
 
 
 def require_needs(course: Course, module: Module, coming: Sequence[Module] = ()) -> None:
-    """Check that the package has every module that this one imports; those in `coming` count as there.
+    """Check that the package has every module that this one imports, not blank; those in `coming` count as there.
 
     Raises:
-        CourseError: names those that are missing and the first command to run.
+        CourseError: names those that are missing, or the first that is blank, and the first command to run.
     """
-    missing = [
-        f"{earlier.number:02d}"
-        for earlier in MODULES
-        if earlier.number in module.needs and earlier not in coming and not course.exported(earlier).is_file()
-    ]
+    needed = [earlier for earlier in MODULES if earlier.number in module.needs and earlier not in coming]
+    missing = [f"{earlier.number:02d}" for earlier in needed if not course.exported(earlier).is_file()]
     if missing:
         named = " and ".join([", ".join(missing[:-1]), missing[-1]] if missing[1:] else missing)
         problem = f"Module {module.number:02d} uses {named}, which your package does not have yet."
         raise CourseError(problem, f"tito export {missing[0]}")
+    for earlier in needed:
+        if is_blank(course, earlier):
+            number = f"{earlier.number:02d}"
+            problem = f"Module {module.number:02d} uses {number}, which is blank in your package."
+            raise CourseError(problem, f"Write its answers, then: tito export {number}")
 
 
 def start(course: Course, module: Module) -> tuple[Path, bool]:

@@ -20,6 +20,7 @@ from tito.grading.collect.names import Reading, read_path
 from tito.grading.collect.owners import ByConvention, ByRoster, Unclear
 from tito.grading.collect.sieve import Sieve
 from tito.grading.collect.store import settle
+from tito.grading.lock import alone
 from tito.grading.roster import read_roster
 from tito.registry import Module
 
@@ -56,11 +57,12 @@ def collect(course: Course, inbox: Path, map_file: Path | None = None, zone: tzi
         zone: time zone of the dates in zips; None is this computer's.
 
     Raises:
-        CourseError: the inbox is neither a folder nor a zip, or holds `submitted/`; or `map_file` is wrong.
+        CourseError: the inbox is neither a folder nor a zip, or holds `submitted/`; `map_file` is wrong;
+            or another command is at work in the course.
     """
     _check_place(course, inbox)
     report = Collected()
-    with Archives() as archives, Batch(course) as batch:
+    with alone(course), Archives() as archives, Batch(course) as batch:
         box = Inbox(inbox, archives, datetime.now(UTC), zone)
         pile = _sort(course, box, map_file, report)
         for (student, folder), (module, items) in sorted(pile.items(), key=lambda entry: entry[0]):

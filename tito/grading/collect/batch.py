@@ -29,15 +29,18 @@ class Batch:
         """Let `path` hold `data` after `commit`.
 
         Raises:
-            OSError: there is no room for it.
+            OSError: there is no room for it; the error names `path` and not the file aside.
         """
-        self._aside.mkdir(parents=True, exist_ok=True)
         fresh = self._aside / str(len(self._steps))
-        with fresh.open("wb") as file:
-            file.write(data)
-            if not hasattr(os, "sync"):  # Windows
-                file.flush()
-                os.fsync(file.fileno())
+        try:
+            self._aside.mkdir(parents=True, exist_ok=True)
+            with fresh.open("wb") as file:
+                file.write(data)
+                if not hasattr(os, "sync"):  # Windows
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         self._steps.append((fresh, path))
 
     def remove(self, path: Path) -> None:
