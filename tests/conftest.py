@@ -73,7 +73,7 @@ def first_missing(course: Course, folder: str) -> str:
 def _group(item: pytest.Item) -> str:
     """Tests that share what their fixtures make."""
     module = item.callspec.params.get("module") if hasattr(item, "callspec") else None
-    return f"{item.path.relative_to(TESTS)} {getattr(module, 'folder', '')}"
+    return f"{item.path} {getattr(module, 'folder', '')}"
 
 
 def _folder(path: Path) -> str:

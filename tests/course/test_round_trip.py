@@ -77,7 +77,7 @@ def test_solution_gets_full_points_and_blank_none(module, real_course):
     real.hand_in("solved", real.solution)
     real.hand_in("blank", {})
     for entry in grade_module(real.course, module, jobs=2):
-        assert (entry.status, entry.notes) == ("graded", ()), entry.student
+        assert (entry.status, entry.notes) == ("graded", ()), f"{entry.student}: {entry.notes}"
     solved = read(real.course.autograded / "solved" / module.folder / real.source.name)
     assert {cell.id: message(cell) for cell in solved.cells if message(cell)} == {}
     for name, (points, possible, waits) in grades(real.course, module, "solved").items():

@@ -24,8 +24,9 @@ def test_endless():
 def course_settings(pytester):
     """This course's own settings, with a time limit that a test can wait for."""
     settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    pytester.path.joinpath("pyproject.toml").write_text(re.sub(r"^timeout = \d+", "timeout = 1", settings, flags=re.M))
-    pytester.path.joinpath("conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text(encoding="utf-8"))
+    conftest = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
+    pytester.path.joinpath("pyproject.toml").write_text(settings)
+    pytester.path.joinpath("conftest.py").write_text(re.sub(r"^PATIENCE = \d+", "PATIENCE = 1", conftest, flags=re.M))
     pytester.makepyfile(test_it=SLOW_AND_ENDLESS)
     return pytester
 

@@ -34,11 +34,11 @@ class Batch:
         fresh = self._aside / str(len(self._steps))
         try:
             self._aside.mkdir(parents=True, exist_ok=True)
-            with fresh.open("wb") as file:
-                file.write(data)
+            with fresh.open("wb") as stream:
+                stream.write(data)
                 if not hasattr(os, "sync"):  # Windows
-                    file.flush()
-                    os.fsync(file.fileno())
+                    stream.flush()
+                    os.fsync(stream.fileno())
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from error
         self._steps.append((fresh, path))
