@@ -1,13 +1,12 @@
 """Which cell of a submission is which cell of the pristine notebook, whatever became of names, places and metadata."""
 
-import ast
 from dataclasses import replace
 
 from tito.engine.reading import Submission
 from tito.engine.skeleton import Skeleton, Slot, defined_names, with_directives
 from tito.sources.cells import Cell
 from tito.sources.package_file import STRAY_DIRECTIVE
-from tito.sources.syntax import shared_names
+from tito.sources.syntax import parse, shared_names
 
 
 def same_text(one: str, other: str) -> bool:
@@ -187,7 +186,7 @@ def _without(source: str, names: frozenset[str]) -> tuple[str, str]:
     """
     lines = source.splitlines()
     moved: set[int] = set()
-    for node in ast.parse(source).body:
+    for node in parse(source).body:
         first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))]) - 1
         if defined_names("\n".join(lines[first : node.end_lineno])) & names:
             while first and STRAY_DIRECTIVE.match(lines[first - 1]):

@@ -5,6 +5,8 @@ import re
 
 from nbformat.notebooknode import NotebookNode
 
+from tito.sources.syntax import parse
+
 PREFIX = "analyze_"
 
 
@@ -33,7 +35,7 @@ def _defined(cell: NotebookNode) -> set[str]:
     if cell.cell_type != "code" or managed.get("solution") or managed.get("grade"):
         return set()
     try:
-        statements = ast.parse(cell.source).body
+        statements = parse(cell.source).body
     except (SyntaxError, ValueError):  # a magic, for example
         return set()
     names = {node.name for node in statements if isinstance(node, ast.FunctionDef | ast.ClassDef)}

@@ -13,6 +13,7 @@ from nbformat.notebooknode import NotebookNode
 from tito.errors import CourseError
 from tito.sources.cells import Cell
 from tito.sources.package_file import STRAY_DIRECTIVE
+from tito.sources.syntax import parse
 
 STUB = "raise NotImplementedError"  # how the line starts that nbgrader puts in a solution's place
 
@@ -107,7 +108,7 @@ def _read(path: Path) -> NotebookNode:
 def defined_names(source: str) -> frozenset[str]:
     """Return the functions, classes and variables that a text defines at top level, even when it does not parse."""
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError):
         return frozenset(re.findall(r"^(?:async\s+def|def|class)\s+(\w+)", source, flags=re.MULTILINE))
     names = set()
