@@ -43,8 +43,8 @@ class Net(Module):
         self.register_buffer("mean", np.zeros(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        for block in self.blocks:
-            x = block(x)
+        for one in self.blocks:
+            x = one(x)
         return self.heads[0](self.gaps(x * self.scale))
 
 

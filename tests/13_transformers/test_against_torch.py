@@ -84,8 +84,8 @@ class Block(N.Module):
         self.norm2, self.feed_forward = N.LayerNorm(C), FeedForward(C)
 
     def forward(self, x):
-        x = x + self.attention(self.norm1(x))
-        return x + self.feed_forward(self.norm2(x))
+        y = x + self.attention(self.norm1(x))
+        return y + self.feed_forward(self.norm2(y))
 
 
 class Positions(N.Module):
@@ -106,8 +106,8 @@ class GPT(N.Module):
 
     def forward(self, ids):
         x = self.positions(self.embedding(ids))
-        for block in self.blocks:
-            x = block(x)
+        for layer in self.blocks:
+            x = layer(x)
         return F.linear(self.norm(x), self.embedding.weight)
 
 

@@ -39,11 +39,11 @@ class TestEarlierModules:
         assert len(names) == len(set(names)) == 2 + 2 * 12 + 2
 
     def test_state_travels(self):
-        model, twin = small(seed=1), small(seed=2)
+        model, other = small(seed=1), small(seed=2)
         ids = np.arange(12).reshape(2, 6) % 11
-        assert np.abs(model(ids).data - twin(ids).data).max() > 1e-3
-        twin.load_state_dict(model.state_dict())
-        np.testing.assert_array_equal(model(ids).data, twin(ids).data)
+        assert np.abs(model(ids).data - other(ids).data).max() > 1e-3
+        other.load_state_dict(model.state_dict())
+        np.testing.assert_array_equal(model(ids).data, other(ids).data)
 
     def test_pieces_agree_with_module_02_and_its_rule(self):
         x = numbers(3, 5, 7)
@@ -320,8 +320,8 @@ class TestStack:
             loss = cross_entropy(model(text[:, :-1]), text[:, 1:])
             optimizer.zero_grad()
             loss.backward()
-            optimizer.step()
             losses.append(loss.item())
+            optimizer.step()
         assert losses[-1] < 0.1 * losses[0]
         np.testing.assert_array_equal(model.generate([5, 6], 9, temperature=0), np.arange(5, 16) % 11)
 
@@ -358,9 +358,10 @@ class TestStack:
             stack, seen = [small(num_layers=layers)([[1, 2, 3]]).sum()._grad_fn], set()
             while stack:
                 node = stack.pop()
-                if node not in seen:
-                    seen.add(node)
-                    stack += node.targets()
+                if node in seen:
+                    continue
+                seen.add(node)
+                stack += node.targets()
             return len(seen)
 
         one, two, four, eight = (nodes(n) for n in (1, 2, 4, 8))
