@@ -9,7 +9,7 @@ from rich.progress import track
 from benchmarks import attention, chain, cnn, embedding, gpt, loader, mlp, text
 from benchmarks.harness import measure
 from benchmarks.memory import measure_memory
-from benchmarks.table import into_readme, show, to_json
+from benchmarks.table import into_readme, machine, show, to_json
 from tito.files import write_atomic
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +42,7 @@ def main() -> None:
     write_atomic(ROOT / "benchmarks/results/latest.json", to_json(rows))
     if options.readme and not options.quick:
         readme = ROOT / "README.md"
-        write_atomic(readme, into_readme(readme.read_text(encoding="utf-8"), rows))
+        write_atomic(readme, into_readme(readme.read_text(encoding="utf-8"), rows, machine()))
 
 
 if __name__ == "__main__":

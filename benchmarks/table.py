@@ -12,7 +12,7 @@ from rich.table import Table
 
 from benchmarks.harness import Row
 
-START, END = "<!-- benchmarks: written by `python -m benchmarks --readme` -->", "<!-- end of benchmarks -->"
+END = "<!-- end of benchmarks -->"
 
 
 def machine() -> dict[str, str]:
@@ -71,8 +71,14 @@ def to_json(rows: list[Row]) -> str:
     return json.dumps({"machine": machine(), "rows": table}, indent=2) + "\n"
 
 
-def into_readme(text: str, rows: list[Row]) -> str:
-    """Return the README's text with its benchmark block replaced."""
+def into_readme(text: str, rows: list[Row], facts: dict[str, str]) -> str:
+    """Return the README's text with the table for this machine's kernels replaced, or put behind the others.
+
+    Args:
+        text: the README.
+        rows: what was measured.
+        facts: about the machine, from `machine`; one table is kept for each core type that its `blas` names.
+    """
     lines = [
         "| workload (ms, or MB where said) | ours | PyTorch, or as named | ratio | goal | |",
         "|---|--:|--:|--:|--:|---|",
@@ -80,11 +86,16 @@ def into_readme(text: str, rows: list[Row]) -> str:
     for row in rows:
         name, ours, theirs, ratio, goal, verdict, _ = cells(row)
         lines.append(f"| {name} | {ours} | {theirs} | {ratio} | {goal.replace('<=', '≤')} | {verdict} |")
-    facts = machine()
     about = (
         f"Median (quartiles) of CPU time on one thread, interleaved in one process: {facts['processor']}, "
         f"{facts['blas']}, Python {facts['python']}, "
         f"NumPy {facts['numpy']}, PyTorch {facts.get('torch', 'not installed')}."
     )
-    block = "\n".join([START, "", *lines, "", about, "", END])
-    return re.sub(re.escape(START) + ".*?" + re.escape(END), lambda _: block, text, flags=re.DOTALL)
+    kernels = re.search(r"\((.*?)\)", facts["blas"])
+    start = (
+        f"<!-- benchmarks, {kernels[1] if kernels else facts['blas']}: written by `python -m benchmarks --readme` -->"
+    )
+    block = "\n".join([start, "", *lines, "", about, "", END])
+    if start not in text:
+        return text.replace(END, f"{END}\n\n{block}", 1)
+    return re.sub(re.escape(start) + ".*?" + re.escape(END), lambda _: block, text, flags=re.DOTALL)
