@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="stops a forked 
 
 STOPS = ((0.5, signal.SIGINT), (0.3, signal.SIGKILL), (0.8, signal.SIGKILL))  # after which share of its time
 SIGNALS = {"kill": signal.SIGKILL, "ctrl-c": signal.SIGINT}
-DELAYS = 20
+DELAYS = int(os.environ.get("TITO_STOPS", "3"))  # of each command and signal
 
 
 @pytest.mark.parametrize("name", COMMANDS)
