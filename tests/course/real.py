@@ -28,8 +28,8 @@ COPIED = (
     "nbgrader_config.py",
     "LICENSE",
 )
-# A Jupyter kernel takes seconds to start and to load what a page imports; grading runs every page without one.
-IN_A_KERNEL = [pytest.param(module, marks=pytest.mark.slow if module.number > 1 else ()) for module in MODULES]
+# Whole pages run once in `make test`, as scripts (`test_sources.py`); what runs them again does so for module 01 alone.
+FIRST_OR_SLOW = [pytest.param(module, marks=pytest.mark.slow if module.number > 1 else ()) for module in MODULES]
 UNCOPIED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
 
 

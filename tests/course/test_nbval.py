@@ -9,13 +9,13 @@ import sys
 
 import nbformat
 import pytest
-from real import IN_A_KERNEL, read
+from real import FIRST_OR_SLOW, read
 
 from tito.engine.measurements import measurements
 from tito.engine.runner import Limits
 
 
-@pytest.mark.parametrize("module", IN_A_KERNEL, ids=lambda module: module.folder)
+@pytest.mark.parametrize("module", FIRST_OR_SLOW, ids=lambda module: module.folder)
 def test_a_second_run_prints_the_same(module, real_course, runner, tmp_path):
     stack = real_course[module].stack
     notebook = read(real_course[module].source)

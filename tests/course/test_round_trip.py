@@ -8,7 +8,7 @@ leave the measurements out, which earn no points and run once on their own.
 import pytest
 from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import determine_grade
-from real import REPOSITORY, is_answer, is_test, read
+from real import FIRST_OR_SLOW, REPOSITORY, is_answer, is_test, read
 
 from tito.engine.measurements import measurements, without_measurements
 from tito.engine.normalise import normalise
@@ -87,7 +87,7 @@ def test_solution_gets_full_points_and_blank_none(module, real_course):
     assert sum(possible) == module.points
 
 
-@every_module
+@pytest.mark.parametrize("module", FIRST_OR_SLOW, ids=lambda module: module.folder)
 def test_measurements_run(module, real_course, runner):
     """Grading leaves them out; students do not."""
     real = real_course[module]

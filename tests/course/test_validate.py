@@ -3,11 +3,11 @@
 import nbformat
 import pytest
 from nbgrader.validator import Validator
-from real import IN_A_KERNEL, is_test, read
+from real import FIRST_OR_SLOW, is_test, read
 
 from tito.engine.measurements import measurements
 
-every_module = pytest.mark.parametrize("module", IN_A_KERNEL, ids=lambda module: module.folder)
+every_module = pytest.mark.parametrize("module", FIRST_OR_SLOW, ids=lambda module: module.folder)
 
 
 @pytest.fixture
