@@ -1,6 +1,7 @@
 """The result as a table on the screen, as JSON, and as the generated block of the README."""
 
 import json
+import os
 import platform
 import re
 from pathlib import Path
@@ -27,6 +28,8 @@ def machine() -> dict[str, str]:
         module = __import__("sys").modules.get(name)
         if module is not None:
             versions[name] = module.__version__
+    if "torch" in versions and "ATEN_CPU_CAPABILITY" in os.environ:
+        versions["torch"] += f" held to {os.environ['ATEN_CPU_CAPABILITY'].upper()}"
     cores = ", ".join(f"{library} ({core} kernels)" for library, core in libraries.items())
     return {"processor": _processor(), "blas": cores, **versions}
 
