@@ -1148,9 +1148,11 @@ def check_special(special: Sequence[str]) -> list[str]:
     """The marks as a list.
 
     Raises:
-        TypeError: one string instead of a list of them, or not strings.
+        TypeError: one string or a set instead of a list of them, or not strings.
         ValueError: an empty one, or one that is there twice.
     """
+    if isinstance(special, set | frozenset):
+        raise TypeError("special tokens are a list: a set has no order, and ids would vary.")
     if isinstance(special, str):
         raise TypeError(f"special tokens are a list of strings: write [{special!r}].")
     special = list(special)

@@ -34,7 +34,7 @@ from tinytorch.core.autograd import Context, Function, gelu_x, no_grad
 from tinytorch.core.layers import Dropout, Linear, Module, Parameter, linear
 from tinytorch.core.tensor import ShapeError, Tensor
 from tinytorch.data.loader import random_source
-from tinytorch.text.embeddings import Embedding, PositionalEncoding
+from tinytorch.text.embeddings import Embedding, PositionalEncoding, check_ids
 
 # %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import re  # this page only: tests, plots and measurements are not exported
@@ -338,13 +338,21 @@ def sample(logits: np.ndarray, rng: np.random.Generator, temperature: float = 1.
     return (shares <= point).sum(axis=1)
 
 
+def check_count(name: str, count: Any) -> None:
+    """Refuse what is no whole number from 0 on, with a ValueError."""
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
+        raise ValueError(f"{name} is a whole number from 0 on, not {count!r}.")
+
+
 class LanguageModel(Module):
     """A model whose forward takes ids (B, T) to logits (B, T, V) for what follows each.
 
     context: how many ids it can look back; a subclass sets it.
+    vocab_size: V, how many ids there are, where a subclass knows it.
     """
 
     context: int
+    vocab_size: int = np.iinfo(np.intp).max
 
     def generate(self, ids: Any, max_new_tokens: int, temperature: float = 1.0,
                  top_k: int | None = None, top_p: float | None = None, seed: Any = None
@@ -352,7 +360,7 @@ class LanguageModel(Module):
         """Continue each row of ids; the same seed gives the same ids.
 
         The model sees the last `context` ids of a longer text. It runs in evaluation mode and
-        without recording, and is in the mode that it was in afterwards.
+        without recording; afterwards each part is in the mode that it was in.
 
         Args:
             ids: the prompt, whole numbers of shape (T,) or (B, T), T at least 1.
@@ -365,25 +373,24 @@ class LanguageModel(Module):
 
         Raises:
             ValueError, TypeError: an empty prompt, or options that mean nothing.
-            IndexError: an id outside the vocabulary.
+            IndexError: an id outside the vocabulary, wherever it stands in the prompt.
         """
         check_sampling(temperature, top_k, top_p)
-        if max_new_tokens < 0:
-            raise ValueError(f"max_new_tokens is a number of ids from 0 on, not {max_new_tokens}.")
-        prompt = np.asarray(ids)
+        check_count("max_new_tokens", max_new_tokens)
+        prompt = check_ids(ids, self.vocab_size).copy()
         if prompt.size == 0 or prompt.ndim not in (1, 2):
             raise ShapeError("a prompt has shape (T,) or (B, T) and at least one id, not "
                              f"{prompt.shape}.")
-        if not np.issubdtype(prompt.dtype, np.integer):
-            raise TypeError(f"a prompt holds token ids, whole numbers, not {prompt.dtype}.")
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        mode, rng = self.training, random_source(seed)
+        modes = [(module, module.training) for _, module in self.named_modules()]
+        rng = random_source(seed)
         self.eval()
         try:
             with no_grad():
                 rows = extend(self, np.atleast_2d(prompt), max_new_tokens, rng, options)
         finally:
-            self.train(mode)
+            for module, mode in modes:
+                module.training = mode
         return rows.reshape(*prompt.shape[:-1], rows.shape[1])
 
 
@@ -775,12 +782,14 @@ def layer_norm(x: Tensor, normalized_shape: Any, weight: Any = None, bias: Any =
 
     Raises:
         ShapeError: x does not end in normalized_shape, or weight or bias have another shape.
+        ValueError: eps is below 0, or no number.
 
     Example:
         >>> layer_norm(Tensor([[1, 3]]), 2, eps=0).data
         array([[-1.,  1.]], dtype=float32)
     """
     shape = normal_shape(normalized_shape)
+    check_eps(eps)
     check_ends(x, shape)
     for name, value in (("weight", weight), ("bias", bias)):
         if value is not None and value.shape != shape:
@@ -796,6 +805,12 @@ def normal_shape(shape: Any) -> tuple[int, ...]:
     if not sizes or any(not isinstance(n, int | np.integer) or n < 1 for n in sizes):
         raise ValueError(f"layer norm: sizes are whole numbers from 1 on, not {shape}.")
     return sizes
+
+
+def check_eps(eps: float) -> None:
+    """Refuse what cannot be added to a variance, with a ValueError."""
+    if not eps >= 0:
+        raise ValueError(f"layer norm: eps is added to a variance: at least 0, not {eps}.")
 
 
 def check_ends(x: Tensor, shape: tuple[int, ...]) -> None:
@@ -821,9 +836,8 @@ class LayerNorm(Module):
     def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True,
                  bias: bool = True) -> None:
         shape = self.normalized_shape = normal_shape(normalized_shape)
+        check_eps(eps)
         self.eps = eps
-        if not eps >= 0:
-            raise ValueError(f"LayerNorm: eps is added to a variance: at least 0, not {eps}.")
         self.weight = Parameter(np.ones(shape)) if elementwise_affine else None
         self.bias = Parameter(np.zeros(shape)) if elementwise_affine and bias else None
 

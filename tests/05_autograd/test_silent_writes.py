@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytorch.core.autograd import Function, no_grad
+from tinytorch.core.layers import Module, Parameter
 from tinytorch.core.losses import cross_entropy, mse_loss
 from tinytorch.core.tensor import Tensor, add, clip, mul, power, where, wrap
 
@@ -336,3 +337,17 @@ def test_the_counter_of_holders_is_calibrated():
     loss = add(Tensor(W, requires_grad=True), x)
     assert not x._data.flags.writeable
     assert loss.requires_grad
+
+
+def test_loading_a_state_into_a_model_that_a_graph_needs_changes_nothing():
+    """Also where only the last of its parameters is saved."""
+    model = Module()
+    model.first, model.last = Parameter(W), Parameter(W)
+    waiting = (model.last * Tensor(X, requires_grad=True)).sum()
+    with pytest.raises(ValueError, match=r"last: saved for a backward\(\).*nothing was loaded"):
+        model.load_state_dict({"first": X, "last": X})
+    np.testing.assert_array_equal(model.first.data, W)
+    waiting.backward()
+    np.testing.assert_array_equal(model.last.grad, X)
+    model.load_state_dict({"first": X, "last": X})
+    np.testing.assert_array_equal(model.first.data, X)

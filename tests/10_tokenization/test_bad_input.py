@@ -111,6 +111,7 @@ def test_a_word_of_a_megabyte_does_not_stop_the_machine(trained):
 @pytest.mark.parametrize(
     ("marks", "error", "says"),
     [
+        ({"<a>", "<b>"}, TypeError, "a set has no order"),
         ("<|end|>", TypeError, r"write \['<|end|>'\]"),
         ([""], ValueError, "not empty"),
         (["<a>", "<a>"], ValueError, "distinct"),

@@ -111,6 +111,8 @@ class TestLayerNorm:
             (lambda: M.LayerNorm(()), ["from 1 on"]),
             (lambda: M.LayerNorm(2.5), ["whole numbers"]),
             (lambda: M.LayerNorm(3, eps=-1), ["at least 0"]),
+            (lambda: M.layer_norm(Tensor(numbers(2, 4)), 4, eps=-1), ["at least 0"]),
+            (lambda: M.layer_norm(Tensor(numbers(2, 4)), 4, eps=float("nan")), ["at least 0", "nan"]),
         ],
     )
     def test_the_message_names_the_sizes(self, call, words):
@@ -217,6 +219,9 @@ class TestGenerate:
         with pytest.raises(IndexError):
             model.train().generate([99], 3)
         assert model.training
+        model.blocks[0].eval()  # a part that somebody has frozen
+        model.generate([1], 3)
+        assert [model.training, model.blocks[0].training, model.blocks[1].training] == [True, False, True]
         assert model(np.array([[1]])).requires_grad
         for old, parameter in zip(before, model.parameters(), strict=True):
             np.testing.assert_array_equal(old, parameter.data)
@@ -234,6 +239,26 @@ class TestGenerate:
         with pytest.raises(ValueError, match="from 0 on"):
             small().generate([1], -1)
         np.testing.assert_array_equal(small().generate([4, 2], 0), [4, 2])
+
+    @pytest.mark.parametrize("count", [1.5, None, "3", True])
+    def test_a_count_that_is_no_whole_number_is_refused(self, count):
+        with pytest.raises(ValueError, match="max_new_tokens is a whole number from 0 on"):
+            small().generate([1], count)
+
+    @pytest.mark.parametrize("kind", ["uint64", "int8", "uint16", "int64"])
+    def test_ids_of_every_integer_type_stay_integers(self, kind):
+        prompt = np.array([1, 2], kind)
+        for count in (0, 3):
+            ids = small().generate(prompt, count, seed=0)
+            assert ids.dtype == np.intp
+            np.testing.assert_array_equal(ids, small().generate([1, 2], count, seed=0))
+        ids[:] = 0
+        np.testing.assert_array_equal(prompt, [1, 2])
+
+    @pytest.mark.parametrize("prompt, count", [([99] + [1] * 10, 2), ([-1] + [1] * 10, 2), ([99], 0)])
+    def test_ids_that_the_model_would_not_look_at_are_looked_at_too(self, prompt, count):
+        with pytest.raises(IndexError, match="out of range"):
+            small().generate(prompt, count)
 
 
 class TestGPT:

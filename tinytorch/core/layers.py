@@ -348,7 +348,8 @@ def check_state(
         strict: whether the names must agree; else only the shapes of those that both have.
 
     Raises:
-        ValueError: they differ; every missing, unexpected and misshapen path is named.
+        ValueError: they differ; every missing, unexpected and misshapen path is named. Or an array
+            of the model is saved for a backward() that is still to come (module 05).
     """
     shapes = ({path: array.shape for path, array in arrays.items()} for arrays in (own, given))
     missing, unexpected, reshaped = state_differences(*shapes)
@@ -360,6 +361,12 @@ def check_state(
     ]
     if problems:
         raise ValueError(f"the state does not fit the model: {'; '.join(problems)}")
+    waiting = [path for path in given if path in own and not own[path].flags.writeable]
+    if waiting:
+        raise ValueError(
+            f"load_state_dict: {', '.join(waiting)}: saved for a backward() that is still to come, "
+            "so nothing was loaded. Call backward() first, or drop the graph (del the loss)."
+        )
 
 
 # From cell 'load-state-dict'.
