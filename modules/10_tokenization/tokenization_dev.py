@@ -18,9 +18,11 @@ A network multiplies numbers, and a text has none. Whoever cuts the text into pi
 and what the network will never see. Today that is you.
 
 **Needs** nothing that you built: token numbers are integers, and a Tensor holds float32 | **Exports** `tinytorch.text.tokenization` | **About** 4 hours | **Points** 85
+
+The two folded cells below import what this page needs.
 """
 
-# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp text.tokenization
 #| export
 import json
@@ -35,7 +37,7 @@ from pathlib import Path
 
 import numpy as np
 
-# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import tempfile  # this page only: tests, plots and measurements are not exported
 import time
 

@@ -18,9 +18,11 @@ To the tokenizer `True` is one number and `False` another, and neither says anyt
 and see which words end up side by side; and a second table, which tells a network where in the line a token stood.
 
 **Needs** `Tensor` (01), layers (03), autograd (05), and, for its network, activations (02), losses (04) and optimizers (06) | **Exports** `tinytorch.text.embeddings` | **About** 4 hours | **Points** 75
+
+The two folded cells below import what this page needs.
 """
 
-# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp text.embeddings
 #| export
 from typing import Any
@@ -31,7 +33,7 @@ from tinytorch.core.autograd import derivative
 from tinytorch.core.layers import Module, Parameter
 from tinytorch.core.tensor import ShapeError, Tensor, generator, op, raw
 
-# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import re  # this page only: reading, plots and measurements are not exported
 import sysconfig
 from collections import Counter

@@ -18,9 +18,11 @@ A convolution looks at the neighbours, because somebody decided that neighbours 
 that lets every position decide for itself where to look. You will measure what that freedom costs, and bring down one half of the bill.
 
 **Needs** `Tensor` (01), layers (03), autograd (05), and, for its network, losses (04) and optimizers (06) | **Exports** `tinytorch.core.attention` | **About** 6 hours | **Points** 90
+
+The two folded cells below import what this page needs.
 """
 
-# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp core.attention
 #| export
 from collections.abc import Iterator
@@ -36,7 +38,7 @@ from tinytorch.core.tensor import ShapeError, Tensor, op
 
 LOWEST = np.finfo(np.float32).min  # the lowest finite float32, -3.4e38
 
-# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt  # this page only: plots and measurements are not exported
 
 from tinytorch.core.autograd import gradient_check, no_grad

@@ -18,9 +18,11 @@ A language model says how likely each next character is, and that is enough to w
 deep ones trainable, and a GPT of your own; at the end it invents names for Python functions that nobody has written yet.
 
 **Needs** `Tensor` (01), activations (02), layers (03), losses (04), autograd (05), random sources (08), embeddings (11), attention (12), and, for training, optimizers (06) and clipping (07) | **Exports** `tinytorch.models.transformer` | **About** 6 hours | **Points** 80
+
+The two folded cells below import what this page needs.
 """
 
-# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| default_exp models.transformer
 #| export
 from math import sqrt
@@ -36,7 +38,7 @@ from tinytorch.core.tensor import ShapeError, Tensor
 from tinytorch.data.loader import random_source
 from tinytorch.text.embeddings import Embedding, PositionalEncoding, check_ids
 
-# %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import re  # this page only: tests, plots and measurements are not exported
 from pathlib import Path
 from sysconfig import get_path
