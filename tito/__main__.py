@@ -16,6 +16,7 @@ def main() -> None:
     except ModuleNotFoundError as missing:  # before the installation, or in another Python
         sys.exit(f"Problem: The package '{missing.name}' is not installed.\nNext: Run 'python -m tito.doctor'.")
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
         from tito.failures import INTERRUPTED
 
         print("Stopped.", file=sys.stderr)

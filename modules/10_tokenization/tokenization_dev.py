@@ -1089,7 +1089,8 @@ class SavedAsJson:
         """Write marks and merges as JSON; a file that was there stays whole until the new one is.
 
         Example:
-            >>> path = Path(tempfile.mkdtemp()) / "bytes.json"
+            >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "bytes.json"
             >>> BPETokenizer().save(path)
             >>> BPETokenizer.load(path).vocab_size
             256
@@ -1215,7 +1216,7 @@ class BPETokenizer(SavedAsJson):
     EXAMPLE:
         >>> tokenizer = BPETokenizer().train("banana bandana banana", 259)
         >>> tokenizer.encode("bananas").tolist()
-        [98, 256, 257, 115]
+        [257, 258, 115]
 
     HINT: `ids += more` extends a list; `self.tokens[i]` are the bytes of token i, marks included.
     """

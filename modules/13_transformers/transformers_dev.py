@@ -947,7 +947,7 @@ def gelu_in_pieces(
     EXAMPLE:
         >>> y, slope = gelu_in_pieces(np.float32([-1, 0, 1]), piece=2)
         >>> y.round(4), slope.round(4)[1:]
-        (array([-0.1588,  0.    ,  0.8412], dtype=float32), array([0.5 , 1.083], dtype=float32))
+        (array([-0.1588,  0.    ,  0.8412], dtype=float32), array([0.5  , 1.083], dtype=float32))
 
     HINT: `range(0, N, piece)` are the starts; a slice that runs over the end is cut there.
     """

@@ -4,14 +4,14 @@ import os
 import random
 import shutil
 import signal
-import time
+import subprocess
+import sys
 from functools import partial
 
 import pytest
 from interruptions import COMMANDS, copy, differences, everything, prepared, run
 from mini import FastRunner
 
-from tito import cli
 from tito.failures import INTERRUPTED
 from tito.grading import grade
 
@@ -19,6 +19,21 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="stops a forked 
 
 STOPS = ((0.5, signal.SIGINT), (0.3, signal.SIGKILL), (0.8, signal.SIGKILL))  # after which share of its time
 SIGNALS = {"kill": signal.SIGKILL, "ctrl-c": signal.SIGINT}
+DROPPED = """
+import signal, time
+from tito import __main__, cli
+
+class Object:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def command_line():
+    Object()
+    time.sleep(60)
+
+cli.main = command_line
+__main__.main()
+"""
 DELAYS = int(os.environ.get("TITO_STOPS", "3"))  # of each command and signal
 
 
@@ -76,15 +91,6 @@ def assert_leaves(whole, tito, course, name):
     assert differences(everything(course), whole) == {}
 
 
-def test_ctrl_c_where_python_drops_exceptions(monkeypatch, empty):
-    class Object:
-        def __del__(self):
-            signal.raise_signal(signal.SIGINT)
-
-    def command_line():
-        Object()
-        time.sleep(60)
-
-    monkeypatch.setattr(cli, "main", command_line)
-    ended = run(empty, ())
-    assert (ended.code, ended.text) == (INTERRUPTED, "Stopped.\n")
+def test_ctrl_c_where_python_drops_exceptions():
+    ended = subprocess.run([sys.executable, "-c", DROPPED], capture_output=True, text=True, timeout=100)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (INTERRUPTED, "", "Stopped.\n")
