@@ -35,10 +35,8 @@ from tinytorch.core.tensor import ShapeError, Tensor, generator, op, raw
 
 # %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import re  # this page only: reading, plots and measurements are not exported
-import sysconfig
 from collections import Counter
 from math import sqrt
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 
@@ -49,7 +47,7 @@ from tinytorch.core.losses import cross_entropy
 from tinytorch.core.optimizers import AdamW
 from tinytorch.core.tensor import keep_freed_memory, manual_seed
 from tito.lab import check_close, check_equal, check_raises, check_without
-from tito.lab import compare, peak_bytes, show
+from tito.lab import compare, load_python_source, peak_bytes, show
 
 # %% [markdown]
 r"""
@@ -529,14 +527,9 @@ gives all others the id 0.
 
 # %% nbgrader={"grade": false, "grade_id": "read-words", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def read_words(count):
-    """The first `count` words of Python's standard library, file by file."""
-    words = []
-    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
-        text = path.read_text(encoding="utf-8", errors="replace")
-        words += re.findall(r"[A-Za-z_]+|\d+|[^\sA-Za-z_\d]", text)
-        if len(words) >= count:
-            break
-    return words[:count]
+    """The first `count` words of Python's standard library, which has fewer than 10 signs a word."""
+    text = load_python_source(10 * count)
+    return re.findall(r"[A-Za-z_]+|\d+|[^\sA-Za-z_\d]", text)[:count]
 
 
 def number_words(words, size):

@@ -40,8 +40,6 @@ from tinytorch.text.embeddings import Embedding, PositionalEncoding, check_ids
 
 # %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import re  # this page only: tests, plots and measurements are not exported
-from pathlib import Path
-from sysconfig import get_path
 
 import matplotlib.pyplot as plt
 
@@ -50,7 +48,8 @@ from tinytorch.core.losses import cross_entropy
 from tinytorch.core.optimizers import AdamW
 from tinytorch.core.tensor import keep_freed_memory, manual_seed
 from tinytorch.core.training import clip_grad_norm
-from tito.lab import bench, check_close, check_equal, check_raises, compare, peak_bytes, show
+from tito.lab import bench, check_close, check_equal, check_raises, compare
+from tito.lab import load_python_source, peak_bytes, show
 
 # %% [markdown]
 r"""
@@ -66,11 +65,8 @@ ALPHABET = "\n_abcdefghijklmnopqrstuvwxyz"
 
 def function_names() -> list[str]:
     """The names of the functions in the standard library's own files, each once, shuffled."""
-    names = set()
-    for path in Path(get_path("stdlib")).glob("*.py"):
-        text = path.read_text(encoding="utf-8", errors="ignore")
-        names |= set(re.findall(r"^\s*def ([a-z][a-z_]{2,})\(", text, re.MULTILINE))
-    shuffled = sorted(names)
+    text = load_python_source(10**9)  # all of it
+    shuffled = sorted(set(re.findall(r"^\s*def ([a-z][a-z_]{2,})\(", text, re.MULTILINE)))
     np.random.default_rng(0).shuffle(shuffled)
     return shuffled
 

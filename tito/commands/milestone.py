@@ -19,12 +19,14 @@ def list_milestones() -> None:
     """Show the milestones and what each still needs."""
     from tito.console import out
     from tito.course import find_course
+    from tito.registry import MODULES
     from tito.student.milestones import find_milestones
     from tito.student.unwritten import missing_part
 
     course = find_course()
+    lacking = {module.number: missing_part(course, module) for module in MODULES}
     for milestone in find_milestones(course):
-        missing = ", ".join(filter(None, (missing_part(course, module) for module in milestone.needs)))
+        missing = ", ".join(filter(None, (lacking[module.number] for module in milestone.needs)))
         out().print(f"{milestone.folder:<20}  {milestone.title}", markup=False)
         state = f"still needs {missing}" if missing else "ready"
         out().print(f"{'':<20}  {state}", markup=False)
