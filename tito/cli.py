@@ -46,14 +46,6 @@ class CommandsHere(TyperGroup):
             )
         return command
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command; Ctrl-C ends it with one line."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            typer.echo("Stopped.", err=True)
-            raise typer.Exit(INTERRUPTED) from None
-
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help; a kit's begins with a student's first step alone."""
         course = course_here()
@@ -115,7 +107,10 @@ def main() -> None:
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     register_commands()
     try:
-        sys.exit(app(prog_name="tito", standalone_mode=False) or 0)
+        code = app(prog_name="tito", standalone_mode=False) or 0
+        if code == INTERRUPTED:  # what typer makes of Ctrl-C, while it reads the arguments and while a command runs
+            typer.echo("Stopped.", err=True)
+        sys.exit(code)
     except USAGE as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # a group alone; the help is shown already
             sys.exit(MISTAKE)

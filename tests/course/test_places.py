@@ -168,12 +168,13 @@ def test_a_bug_in_a_read_only_kit_is_stored_with_the_temporary_files(broken, tmp
     assert "raise Broken" in (tmp_path / "bug.log").read_text()
 
 
-def test_a_stopped_command_says_one_line(kit, capsys, monkeypatch):
-    def interrupt(course):
+@pytest.mark.parametrize("moment", ["tito.student.status.progress", "tito.cli.course_here"], ids=["runs", "is read"])
+def test_a_stopped_command_says_one_line(moment, kit, capsys, monkeypatch):
+    def interrupt(*_):
         raise KeyboardInterrupt
 
     monkeypatch.chdir(kit.root)
-    monkeypatch.setattr("tito.student.status.progress", interrupt)
+    monkeypatch.setattr(moment, interrupt)
     assert tito(["status"], capsys, monkeypatch) == (130, "", "Stopped.\n")
 
 
