@@ -197,8 +197,8 @@ class ModuleBase:
         return [child for _, child in self.named_children()]
 
     def register_buffer(self, name: str, array: Any) -> None:
-        """Store a float32 copy of `array` as `self.name`: part of the state, not trained."""
-        setattr(self, name, as_array(array))
+        """Keep a copy of `array` as `self.name`, see `stored`: part of the state, not trained."""
+        setattr(self, name, stored(array))
         if name not in self._buffers:
             self._buffers = (*self._buffers, name)
 
@@ -661,6 +661,24 @@ numbers go **into the arrays that are there**: whoever holds one of them, and th
 
 # %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "given-check-state", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
+def stored(values: Any) -> np.ndarray:
+    """A new array as a state keeps it: booleans and whole numbers that come in an array keep their
+    type (masks, int8 weights); everything else is float32.
+
+    Example:
+        >>> stored(np.int8([1, 2])).dtype, stored([1, 2]).dtype
+        (dtype('int8'), dtype('float32'))
+    """
+    whole = isinstance(values, np.ndarray) and values.dtype.kind in "biu"
+    return values.copy() if whole else as_array(values)
+
+
+def holds(kind: np.dtype, numbers: np.ndarray) -> bool:
+    """Whether an array of this type can hold these numbers exactly."""
+    with np.errstate(invalid="ignore"):  # nan and infinity have no whole number
+        return np.array_equal(numbers.astype(kind), numbers)
+
+
 def check_state(
     own: dict[str, np.ndarray], given: dict[str, np.ndarray], strict: bool = True
 ) -> None:
@@ -672,8 +690,9 @@ def check_state(
         strict: whether the names must agree; else only the shapes of those that both have.
 
     Raises:
-        ValueError: they differ; every missing, unexpected and misshapen path is named. Or an array
-            of the model is saved for a backward() that is still to come (module 05).
+        ValueError: they differ; every missing, unexpected and misshapen path is named, and every
+            one whose numbers its type cannot hold. Or an array of the model is saved for a
+            backward() that is still to come (module 05).
     """
     shapes = ({path: array.shape for path, array in arrays.items()} for arrays in (own, given))
     missing, unexpected, reshaped = state_differences(*shapes)
@@ -682,6 +701,11 @@ def check_state(
     problems += [
         f"{path} has shape {given[path].shape}, but the model needs {own[path].shape}"
         for path in reshaped
+    ]
+    problems += [
+        f"{path} holds {own[path].dtype} in the model, and other numbers in the state"
+        for path in sorted(own.keys() & given.keys() - {*reshaped})
+        if own[path].dtype != np.float32 and not holds(own[path].dtype, given[path])
     ]
     if problems:
         raise ValueError(f"the state does not fit the model: {'; '.join(problems)}")
@@ -716,11 +740,11 @@ def load_state_dict(module: Module, state: dict[str, Any], strict: bool = True) 
         >>> net.w.data
         array([3., 4.], dtype=float32)
 
-    HINT: `as_array` makes a float32 array of anything; `array[...] = other` writes into `array`.
+    HINT: `stored` makes an array of anything; `array[...] = other` writes into `array`.
     """
     ### BEGIN SOLUTION
     own = state_arrays(module)
-    given = {path: as_array(numbers) for path, numbers in state.items()}
+    given = {path: stored(numbers) for path, numbers in state.items()}
     check_state(own, given, strict)
     for path, array in own.items():
         if path in given:

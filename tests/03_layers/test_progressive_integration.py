@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from tinytorch.core import layers as L
 from tinytorch.core.activations import relu
 from tinytorch.core.layers import Dropout, Linear, Module, Parameter, dropout, linear
-from tinytorch.core.tensor import ShapeError, Tensor, manual_seed
+from tinytorch.core.tensor import ShapeError, Tensor, load, manual_seed, save
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
@@ -288,6 +288,28 @@ class TestState:
         assert "heads.0.count" not in dict(model.named_parameters())
         assert set(model.state_dict()) - set(dict(model.named_parameters())) == {"mean", "heads.0.count"}
         np.testing.assert_array_equal(model.state_dict()["heads.0.count"], [1, 2])
+
+    def test_a_buffer_of_whole_numbers_or_booleans_keeps_its_type(self, tmp_path):
+        model, twin = Net(blocks=1), Net(blocks=1)
+        codes, mask = np.int8([-128, 127]), np.array([True, False])
+        for net, start in ((model, 1), (twin, 0)):
+            net.register_buffer("codes", codes * np.int8(start))
+            net.register_buffer("mask", mask & bool(start))
+            net.register_buffer("place", np.array([2**24 + start]))  # a float32 would round it
+        save(model.state_dict(), tmp_path / "state.npz")
+        twin.load_state_dict(load(tmp_path / "state.npz"))
+        assert [twin.codes.dtype, twin.mask.dtype, twin.place.dtype] == [np.int8, bool, np.int64]
+        np.testing.assert_array_equal(twin.codes, codes)
+        np.testing.assert_array_equal(twin.mask, mask)
+        assert twin.place[0] == 2**24 + 1
+
+    @pytest.mark.parametrize("numbers", [[0.5, 1], [128, 0], [np.nan, 0]], ids=str)
+    def test_numbers_that_a_buffer_cannot_hold_are_refused(self, numbers):
+        model = Net(blocks=1)
+        model.register_buffer("codes", np.int8([3, 4]))
+        with pytest.raises(ValueError, match="codes holds int8 in the model"):
+            model.load_state_dict(model.state_dict() | {"codes": numbers})
+        np.testing.assert_array_equal(model.codes, [3, 4])
 
     def test_a_buffer_that_is_replaced_is_the_state(self):
         model = Net()
