@@ -527,7 +527,7 @@ gives all others the id 0.
 
 # %% nbgrader={"grade": false, "grade_id": "read-words", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def read_words(count):
-    """The first `count` words of Python's standard library, which has fewer than 10 signs a word."""
+    """The first `count` words of the standard library, which has fewer than 10 signs a word."""
     text = load_python_source(10 * count)
     return re.findall(r"[A-Za-z_]+|\d+|[^\sA-Za-z_\d]", text)[:count]
 
