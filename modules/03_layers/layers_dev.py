@@ -167,6 +167,18 @@ The folded cell holds the comforts of every model: the words for a wrong assignm
 
 # %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "given-module-base", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
+def stored(values: Any) -> np.ndarray:
+    """A new array as a state keeps it: booleans and whole numbers that come in an array keep their
+    type (masks, int8 weights); everything else is float32.
+
+    Example:
+        >>> stored(np.int8([1, 2])).dtype, stored([1, 2]).dtype
+        (dtype('int8'), dtype('float32'))
+    """
+    whole = isinstance(values, np.ndarray) and values.dtype.kind in "biu"
+    return values.copy() if whole else as_array(values)
+
+
 class ModuleBase:
     """What a Module has besides its parameters: children, buffers, messages, a printed form."""
 
@@ -661,18 +673,6 @@ numbers go **into the arrays that are there**: whoever holds one of them, and th
 
 # %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "given-check-state", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
-def stored(values: Any) -> np.ndarray:
-    """A new array as a state keeps it: booleans and whole numbers that come in an array keep their
-    type (masks, int8 weights); everything else is float32.
-
-    Example:
-        >>> stored(np.int8([1, 2])).dtype, stored([1, 2]).dtype
-        (dtype('int8'), dtype('float32'))
-    """
-    whole = isinstance(values, np.ndarray) and values.dtype.kind in "biu"
-    return values.copy() if whole else as_array(values)
-
-
 def holds(kind: np.dtype, numbers: np.ndarray) -> bool:
     """Whether an array of this type can hold these numbers exactly."""
     with np.errstate(invalid="ignore"):  # nan and infinity have no whole number

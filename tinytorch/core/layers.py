@@ -7,6 +7,7 @@ them, and the object that can find every one of them again, however deep you hid
 
 __all__ = [
     "linear",
+    "stored",
     "ModuleBase",
     "Parameter",
     "Module",
@@ -16,7 +17,6 @@ __all__ = [
     "state_arrays",
     "state_dict",
     "state_differences",
-    "stored",
     "holds",
     "check_state",
     "load_state_dict",
@@ -92,6 +92,18 @@ def linear(x, weight, bias=None):
 
 
 # From cell 'given-module-base'.
+def stored(values: Any) -> np.ndarray:
+    """A new array as a state keeps it: booleans and whole numbers that come in an array keep their
+    type (masks, int8 weights); everything else is float32.
+
+    Example:
+        >>> stored(np.int8([1, 2])).dtype, stored([1, 2]).dtype
+        (dtype('int8'), dtype('float32'))
+    """
+    whole = isinstance(values, np.ndarray) and values.dtype.kind in "biu"
+    return values.copy() if whole else as_array(values)
+
+
 class ModuleBase:
     """What a Module has besides its parameters: children, buffers, messages, a printed form."""
 
@@ -339,18 +351,6 @@ def state_differences(
 
 
 # From cell 'given-check-state'.
-def stored(values: Any) -> np.ndarray:
-    """A new array as a state keeps it: booleans and whole numbers that come in an array keep their
-    type (masks, int8 weights); everything else is float32.
-
-    Example:
-        >>> stored(np.int8([1, 2])).dtype, stored([1, 2]).dtype
-        (dtype('int8'), dtype('float32'))
-    """
-    whole = isinstance(values, np.ndarray) and values.dtype.kind in "biu"
-    return values.copy() if whole else as_array(values)
-
-
 def holds(kind: np.dtype, numbers: np.ndarray) -> bool:
     """Whether an array of this type can hold these numbers exactly."""
     with np.errstate(invalid="ignore"):  # nan and infinity have no whole number
