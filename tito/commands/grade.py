@@ -6,6 +6,7 @@ import typer
 
 from tito.commands import INSTRUCTOR, ModuleNames, chosen_modules
 from tito.course import Course
+from tito.engine.isolation import Isolation
 from tito.errors import CourseError
 from tito.registry import Module
 
@@ -22,6 +23,9 @@ def grade(
     modules: ModuleNames = None,
     student: Annotated[str | None, typer.Option("--student", help="Grade only this student.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Submissions at a time.")] = 2,
+    isolation: Annotated[
+        Isolation, typer.Option("--isolation", help="What student code runs in; 'none' is written on every result.")
+    ] = Isolation.SANDBOX,
 ) -> None:
     """Grade what was collected; what is graded already is not run again, so an interrupted run can just be repeated."""
     from tito.console import out
@@ -38,7 +42,7 @@ def grade(
     if not work:
         whose = f" by '{student}'" if student else ""
         raise CourseError(f"There is no submission{whose} to grade.", "Run 'tito collect INBOX' first.")
-    entries = _run(course, work, student, jobs)
+    entries = _run(course, work, student, jobs, isolation)
     for entry in sorted(entries, key=lambda e: (e.module, e.student)):
         out().print(f"{entry.module:<16} {entry.student:<24} {entry.shown_status}", markup=False)
         for note in entry.shown_notes:
@@ -46,7 +50,9 @@ def grade(
     out().print("Next: tito report, tito feedback")
 
 
-def _run(course: Course, work: list[tuple[Module, int]], student: str | None, jobs: int) -> "list[Entry]":
+def _run(
+    course: Course, work: list[tuple[Module, int]], student: str | None, jobs: int, isolation: Isolation
+) -> "list[Entry]":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from tito.console import err
@@ -57,7 +63,7 @@ def _run(course: Course, work: list[tuple[Module, int]], student: str | None, jo
     with Progress(*columns, console=err(), transient=True) as progress:
         for module, count in work:
             task = progress.add_task(module.folder, total=count)
-            for entry in grade_module(course, module, student, jobs):
+            for entry in grade_module(course, module, student, jobs, isolation=isolation):
                 entries.append(entry)
                 progress.advance(task)
     return entries

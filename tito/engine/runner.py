@@ -19,6 +19,7 @@ from nbformat.notebooknode import NotebookNode, from_dict
 from nbformat.v4 import new_notebook
 
 from tito.engine import process
+from tito.engine.isolation import Isolation
 from tito.engine.measurements import measurements
 
 STOPPED = "Stopped"  # the name of the error that a stopped cell is given
@@ -70,10 +71,14 @@ class Stop:
 
 @dataclass(frozen=True)
 class Execution:
-    """A notebook after its run: with outputs, and with the cells that had to be stopped, in order."""
+    """A notebook after its run: with outputs, and with the cells that had to be stopped, in order.
+
+    isolation: what the runner vouches for; None when it says nothing about it.
+    """
 
     notebook: NotebookNode
     stops: tuple[Stop, ...] = ()
+    isolation: Isolation | None = None
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -110,7 +115,7 @@ class SubprocessRunner:
         stops: list[Stop] = []
         for left in reversed(range(limits.restarts + 1)):
             with tempfile.TemporaryDirectory(prefix="tito-", dir=self.scratch, ignore_cleanup_errors=True) as folder:
-                attempt = _Attempt(notebook, stack, limits, Path(folder), end)
+                attempt = self.attempt(notebook, stack, limits, Path(folder), end)
                 attempt.run(stopped)
             if attempt.failed is None:
                 break
@@ -125,6 +130,21 @@ class SubprocessRunner:
                 break
         return Execution(notebook, tuple(stops))
 
+    def attempt(self, notebook: NotebookNode, stack: Path, limits: Limits, folder: Path, end: float) -> "Attempt":
+        """A process that will run the notebook from its first cell, in `folder`."""
+        return _Attempt(notebook, stack, limits, folder, end)
+
+
+class Attempt(Protocol):
+    """One run of a notebook: `finished` cells, and the one that `failed`, if any."""
+
+    finished: set[int]
+    failed: tuple[int, Reason] | None
+
+    def run(self, stopped: set[int]) -> None:
+        """Run all cells but those `stopped` before."""
+        ...
+
 
 class _Attempt:
     """One process that runs the notebook from its first cell."""
@@ -133,7 +153,7 @@ class _Attempt:
         self.notebook, self.limits, self.end = notebook, limits, end
         self.finished: set[int] = set()
         self.failed: tuple[int, Reason] | None = None
-        self._cells = _code_cells(notebook)
+        self._cells = code_cells(notebook)
         self._current = self._cells[0] if self._cells else 0
         self._deadline = 0.0
         self._answers: queue.Queue[bytes] = queue.Queue(maxsize=4)
@@ -246,7 +266,7 @@ def _message(line: bytes) -> Any:
     return message
 
 
-def _code_cells(notebook: NotebookNode) -> list[int]:
+def code_cells(notebook: NotebookNode) -> list[int]:
     """Positions of the cells to run."""
     code = (i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip())
     return sorted(set(code) - measurements(notebook))
@@ -259,7 +279,7 @@ def _label(notebook: NotebookNode, index: int) -> str:
 
 def _mark_failed(notebook: NotebookNode, index: int, words: str, finished: set[int]) -> None:
     """Give the stopped cell its error, and the cells after it one that holds until another attempt runs them."""
-    for later in {index, *_code_cells(notebook)} - (finished - {index}):
+    for later in {index, *code_cells(notebook)} - (finished - {index}):
         text = f"This cell {words}." if later == index else "This cell was not run: earlier ones used up the limits."
         error = {"output_type": "error", "ename": STOPPED, "evalue": text, "traceback": [text]}
         notebook.cells[later].outputs = [from_dict(error)]

@@ -26,7 +26,7 @@ def main(worker: list[str]) -> None:
     threading.Thread(target=_end_with_input, args=(child,), daemon=True).start()
     while os.waitpid(-1, 0)[0] != child:
         continue  # an orphan that ended by itself
-    _end_children()
+    end_children()
 
 
 def _end_with_input(child: int) -> None:
@@ -36,7 +36,7 @@ def _end_with_input(child: int) -> None:
     os.kill(child, signal.SIGKILL)
 
 
-def _end_children() -> None:
+def end_children() -> None:
     """Kill until nothing is left; the children of whatever dies come here."""
     while True:
         for pid in _children():

@@ -5,13 +5,15 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
 
-from tito import engine
+from tito import engine, trusted
 from tito.course import Course
+from tito.engine.isolation import Isolation
 from tito.engine.normalise import normalise
 from tito.engine.reading import Unreadable, parse_submission, read_bytes
 from tito.engine.runner import Limits, Runner, SubprocessRunner
@@ -24,8 +26,10 @@ from tito.grading.stack import build_stack, stack_digest
 from tito.grading.status import Status, status_of
 from tito.grading.storage import room, storage
 from tito.registry import Module
+from tito.trusted.runner import TrustedRunner
 
-GRADER = Path(engine.__file__).parent  # what a result depends on
+GRADER, TRUSTED = Path(engine.__file__).parent, Path(trusted.__file__).parent  # what a result depends on
+EXPOSED = "This was graded without isolation: student code could reach whatever the grader's account can reach."
 Result = tuple[Entry, str]  # with the executed notebook as JSON text, "" when nothing was run
 
 
@@ -82,28 +86,49 @@ def make_plan(course: Course, module: Module, runner: Runner, limits: Limits) ->
     folder = scratch_folder(course) / "stack"
     folder.mkdir(parents=True)
     stack = build_stack(course, module, folder)
-    parts = [full, released, *sorted(GRADER.glob("*.py"))]
-    digest = hashlib.sha256(f"{stack_digest(stack)} {limits}".encode())
+    parts = [full, released, *sorted(GRADER.glob("*.py")), *sorted(TRUSTED.glob("*.py"))]
+    digest = hashlib.sha256(f"{stack_digest(stack)} {limits} {getattr(runner, 'isolation', None)}".encode())
     for path in parts:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return Plan(course, module, skeleton, stack, digest.hexdigest(), runner, limits)
 
 
 def grade_module(
-    course: Course, module: Module, student: str | None = None, jobs: int = 1, limits: Limits | None = None
+    course: Course,
+    module: Module,
+    student: str | None = None,
+    jobs: int = 1,
+    limits: Limits | None = None,
+    isolation: Isolation | None = None,
 ) -> Iterator[Entry]:
     """Grade one module, for one student or everyone who handed it in, and yield each result as it is done.
+
+    With an `isolation` the tests run outside the student's process; without one beside the answers, as in a notebook.
 
     Raises:
         CourseError: nothing to grade, not released, changed since the release, or another command is at work.
     """
     students = require_submissions(course, module, student)
     work = f"{course.state.name}/"
-    with alone(course), room(work), storage(work), Journal(course.state) as journal:
-        runner = SubprocessRunner(scratch_folder(course))
+    with (
+        alone(course),
+        room(work),
+        storage(work),
+        Journal(course.state) as journal,
+        _runner(course, isolation) as runner,
+    ):
         plan = make_plan(course, module, runner, limits or Limits())
         yield from grade_students(plan, journal, students, jobs)
         shutil.rmtree(scratch_folder(course), ignore_errors=True)
+
+
+@contextmanager
+def _runner(course: Course, isolation: Isolation | None) -> Iterator[Runner]:
+    if isolation is None:
+        yield SubprocessRunner(scratch_folder(course))
+        return
+    with TrustedRunner(scratch_folder(course), isolation) as runner:
+        yield runner
 
 
 def grade_students(plan: Plan, journal: Journal, students: Sequence[str], jobs: int = 1) -> Iterator[Entry]:
@@ -219,7 +244,8 @@ def _run(plan: Plan, student: str, data: bytes) -> Result:
     normal = normalise(parse_submission(data), plan.skeleton)
     execution = plan.runner.run(normal.notebook, plan.stack, plan.limits)
     status = status_of(execution, repaired=bool(normal.repairs))
-    notes = (*normal.repairs, *execution.remarks, *normal.remarks)
+    exposed = (EXPOSED,) if execution.isolation is Isolation.NONE else ()
+    notes = (*exposed, *normal.repairs, *execution.remarks, *normal.remarks)
     entry = Entry(plan.module.folder, student, plan.key(data), status, notes)
     return entry, nbformat.writes(execution.notebook)
 

@@ -43,6 +43,9 @@ def failing_line(error: BaseException, test: Callable[..., Any]) -> str:
         test: a function of the test; the page's code shares its global names.
     """
     page = getattr(test, "__globals__", None)
+    for name, _, place in reversed(getattr(error, "places", ())):  # of an error in another process
+        if not name.startswith(("test_", "<")) and name != GATE:
+            return f"raised {place}"
     for frame, number in reversed([*walk_tb(error.__traceback__)]):
         name, place = frame.f_code.co_name, where(frame.f_code, number)
         if frame.f_globals is page and not name.startswith(("test_", "<")) and name != GATE and place:

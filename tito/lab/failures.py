@@ -35,7 +35,7 @@ def explain(shell: Any, kind: type[Exception], error: Exception, tb: TracebackTy
     if isinstance(error, NotImplementedError) and error.args == (UNWRITTEN,):
         error.args = (f"not written yet: {_name(frames[-1][0].f_code)}",)
         shell._showtraceback(kind, error, [str(error)])
-    elif lines := _test_failure(frames, shell.user_ns, error):
+    elif lines := test_failure(frames, shell.user_ns, error):
         shell._showtraceback(kind, error, lines)
     else:
         shell.showtraceback((kind, error, tb), tb_offset=tb_offset)
@@ -47,20 +47,22 @@ def where(code: CodeType, number: int) -> str:
     return f"in {_name(code)}, line {number}: {text}" if text else ""
 
 
-def _test_failure(frames: list[Frame], cells: dict[str, Any], error: Exception) -> list[str]:
+def test_failure(frames: list[Frame], cells: dict[str, Any], error: BaseException) -> list[str]:
     """The lines for an error that ended a test or a check; none for any other."""
     message = str(error).strip("\n")
     if isinstance(error, AssertionError) and message and _is_check(frames[-1][0].f_code):
         return f"failed: {message}".split("\n")
+    remote = [words for *_, words in getattr(error, "places", ())]  # of an error in another process
     in_cells = [frame for frame in frames if frame[0].f_globals is cells]
     tests = [place for place, (frame, _) in enumerate(in_cells) if _is_test(frame.f_code)]
     if not tests:
         return []
     below = in_cells[tests[-1] + 1 :]
-    if isinstance(error, AssertionError) and message and not below:
+    if isinstance(error, AssertionError) and message and not below and not remote:
         return f"failed: {message}".split("\n")
     head = f"failed: {type(error).__name__}{': ' if message else ''}{message}"
-    places = [where(frame.f_code, number) for frame, number in below or in_cells[tests[-1] :]]
+    shown = below or (in_cells[tests[-1] :] if not remote else [])
+    places = [*(where(frame.f_code, number) for frame, number in shown), *remote]
     return [*head.split("\n"), *(f"  {place}" for place in places[-MOST_LINES:] if place)]
 
 

@@ -1,0 +1,260 @@
+"""The trusted process: it forks for each submission, sends the answers into the box and runs the tests itself.
+
+Started by `runner.py` with a control socket and, on standard input, the page. It runs no student's code and holds no
+secret but the hidden tests; what it may use of memory and time is limited all the same, because tests handle whatever
+the box gives them.
+"""
+
+import ast
+import contextlib
+import io
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any, NoReturn
+
+import nbformat
+import numpy as np
+
+from tito.engine.runner import Limits, Reason
+from tito.errors import CourseError
+from tito.lab import checks
+from tito.lab.failures import test_failure
+from tito.sources.markers import UNWRITTEN
+from tito.sources.syntax import parse
+from tito.trusted import box
+from tito.trusted.channel import Channel, Halt, Raised
+from tito.trusted.handles import Handle
+from tito.trusted.page import LOCAL, STORE, Page, prepare, remember
+from tito.trusted.wire import Closed, receive, send
+
+MOST_PRINTED = 50_000  # characters of a test's own output
+
+
+class Text(io.StringIO):
+    """Standard output or error of a test: it stops growing."""
+
+    def write(self, text: str) -> int:
+        if self.tell() < MOST_PRINTED:
+            super().write(text[:MOST_PRINTED])
+        return len(text)
+
+
+class Scoring:
+    """One submission: the page with its answers, and the box in which they run."""
+
+    def __init__(self, page: Page, job: dict[str, Any], channel: Channel, report: Callable[[dict[str, Any]], None]):
+        self.page, self.channel, self.report, self.job = page, channel, report, job
+        self.limits = Limits(**job["limits"])
+        self.stop = time.monotonic() + job["seconds"]
+        self.asked: set[str] = set()
+
+    def run(self) -> None:
+        """Run the cells in their order and report each; a `Halt` ends it."""
+        for count, (index, source) in enumerate(self.job["cells"], start=1):
+            self.report({"start": index})
+            self._allow()
+            try:
+                outputs = self._test(index) if index in self.page.tests else self._cell(index, count, source)
+            except Halt as halt:
+                self.report({"failed": halt.reason.name})
+                return
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            self.report({"done": index, "count": count, "outputs": outputs})
+
+    def _allow(self) -> None:
+        """Let the next cell have its time, on either side of the pipe."""
+        now, own = time.monotonic(), time.monotonic() + self.limits.cell_seconds
+        self.channel.end = min(own, self.stop)
+        self.channel.reason = Reason.CELL_TIME if own <= self.stop else Reason.TOTAL_TIME
+        signal.setitimer(signal.ITIMER_REAL, max(0.01, self.channel.end - now + 0.5))
+
+    def _cell(self, index: int, count: int, source: str) -> Any:
+        self.channel.texts[index] = source.splitlines()
+        return self.channel.cell({"source": source, "cell": index, "count": count})["outputs"]
+
+    def _test(self, index: int) -> list[dict[str, Any]]:
+        """Run a test here; its outputs are what it and the box printed, and its error."""
+        test, names, out, err = self.page.tests[index], self.page.names, Text(), Text()
+        for name in self.asked:
+            names.pop(name, None)
+        error: list[dict[str, Any]] = []
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                wanted = sorted(test.names - names.keys() - names["__builtins__"].keys())
+                found = self.channel.ask("names", *wanted)
+                found = {name: value for name, value in found.items() if name in wanted}
+                for name in set(wanted) & self.page.home.keys() - found.keys():
+                    found[name] = self.channel.ask("get", self.channel.ask("import", self.page.home[name]), name)
+                self.asked = set(found)
+                names.update(found)
+                exec(test.code, names)
+            except (Exception, SystemExit) as failure:  # noqa: BLE001  (whatever ends a test fails it)
+                error = [failed(failure, names)]
+        return [*self._printed(out, err), *error]
+
+    def _printed(self, out: Text, err: Text) -> list[dict[str, Any]]:
+        told = self.channel.cell({"do": "printed"})["outputs"]
+        streams = {"stdout": out.getvalue(), "stderr": err.getvalue()}
+        for output in told if isinstance(told, list) else ():
+            if isinstance(output, dict) and output.get("name") in streams:
+                streams[output["name"]] = str(output.get("text"))[:MOST_PRINTED] + streams[output["name"]]
+        return [{"output_type": "stream", "name": name, "text": text} for name, text in streams.items() if text]
+
+
+def failed(error: BaseException, names: dict[str, Any]) -> dict[str, Any]:
+    """What a notebook shows of a test that failed."""
+    text = str(error)
+    if isinstance(error, NotImplementedError) and text == UNWRITTEN and isinstance(error, Raised):
+        text = f"not written yet: {error.places[-1][1] if error.places else 'this cell'}"
+        lines = [text]
+    else:
+        frames = list(traceback.walk_tb(error.__traceback__))
+        lines = test_failure(frames, names, error) or [f"{type(error).__name__}: {text}"]
+    return {"output_type": "error", "ename": type(error).__name__[:200], "evalue": text[:4000], "traceback": lines}
+
+
+def give_names(page: Page, channel: Channel) -> None:
+    """Put into the page's names what needs this submission's box: the checks, stores, other modules."""
+    names = page.names
+
+    def guarded(check: Callable[..., None]) -> Callable[..., None]:
+        def run(*args: Any, **options: Any) -> None:
+            with channel.checking():
+                check(*(_own(arg) for arg in args), **options)
+
+        return run
+
+    def store(owner: Any, path: list[list[Any]], key: Any, value: Any) -> None:
+        if isinstance(owner, Handle):
+            channel.ask("store", owner, path, key, value)
+            return
+        for step, name in path:
+            owner = getattr(owner, name) if step == "." else owner[name]
+        owner[key] = value
+
+    def outside(name: str, *rest: Any) -> Any:
+        if name.split(".")[0] in LOCAL:
+            return __import__(name, *rest)
+        wanted = rest[2] if len(rest) > 2 and rest[2] else ()
+        return channel.ask("import", name if wanted else name.split(".")[0])
+
+    def check_without(function: Any, *banned: str) -> None:
+        checks.check_without(written(function, channel.texts), *banned)
+
+    for name in ("check_close", "check_equal", "check_raises"):
+        names[name] = guarded(getattr(checks, name))
+    names["check_without"], names[STORE] = check_without, store
+    names["__builtins__"] |= {"__import__": outside, "open": lambda *args: outside("builtins").open(*args)}
+
+
+def written(function: Any, texts: dict[int, list[str]]) -> Any:
+    """A function of the page as text that can be read here; it is never called.
+
+    Raises:
+        TypeError: no cell defines it.
+    """
+    name = str(function.__name__)
+    for index, lines in reversed(texts.items()):
+        source = "\n".join(lines)
+        try:
+            tree = parse(source)
+        except (SyntaxError, ValueError):
+            continue
+        for node in reversed(tree.body):
+            if isinstance(node, ast.FunctionDef) and node.name == name:
+                remember(file := f"<answer-{index}>", source)
+                alone = compile(ast.Module([_bare(node)], []), file, "exec")
+                code = next(part for part in alone.co_consts if isinstance(part, CodeType))
+                return FunctionType(code, {}, name)
+    raise TypeError(f"no cell defines {name}")
+
+
+def _bare(node: ast.FunctionDef) -> ast.FunctionDef:
+    node.decorator_list, node.args.defaults, node.args.kw_defaults = [], [], [None for _ in node.args.kw_defaults]
+    node.returns = None
+    for part in ast.walk(node.args):
+        if isinstance(part, ast.arg):
+            part.annotation = None
+    return node
+
+
+def _own(value: Any) -> Any:
+    """What is expected, as it is now: whatever the box edits later."""
+    if type(value) is np.ndarray:
+        return value.copy()
+    if type(value) in (list, tuple):
+        return type(value)(_own(item) for item in value)
+    if type(value) is dict:
+        return {key: _own(item) for key, item in value.items()}
+    return value
+
+
+def _too_long(*_: object) -> NoReturn:
+    raise Halt(Reason.CELL_TIME)
+
+
+def main() -> None:
+    """Prepare the page and the nursery, say that it is ready, then fork until the control socket closes."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    settings = json.loads(sys.stdin.readline())
+    cells = [nbformat.from_dict(cell) for cell in settings["cells"]]
+    stack = Path(settings["stack"])
+    try:
+        nursery = box.start(stack, settings["modules"], Limits(**settings["limits"]), settings["boxed"])
+    except CourseError as error:
+        control.send(json.dumps([error.problem, error.cure]).encode())
+        return
+    page = prepare(cells, stack, import_elsewhere)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    control.send(b"[]")
+    while True:
+        message, handles, _, _ = socket.recv_fds(control, 100, 1)
+        if not message:
+            nursery.close()
+            return
+        if os.fork() == 0:
+            control.close()
+            try:
+                _score(page, nursery.control, socket.socket(fileno=handles[0]))
+            finally:
+                os._exit(0)
+        os.close(handles[0])
+
+
+def import_elsewhere(name: str, *rest: Any) -> Any:
+    """Before there is a box: only what tests use on this side can be imported."""
+    if name.split(".")[0] not in LOCAL:
+        raise NameError(name)
+    return __import__(name, *rest)
+
+
+def _score(page: Page, nursery: socket.socket, link: socket.socket) -> None:
+    """In the child: score one submission."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, _too_long)
+    job, _ = receive(link)
+    memory = job["limits"]["memory_bytes"]
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    ours, theirs = socket.socketpair()
+    socket.send_fds(nursery, [b"seat"], [theirs.fileno()])
+    theirs.close()
+    channel = Channel(ours)
+    give_names(page, channel)
+    send(link, {"process": os.getpid()}, [])
+    with contextlib.suppress(Closed):
+        Scoring(page, job, channel, lambda message: send(link, message, [])).run()
+        send(link, {"over": True}, [])
+
+
+if __name__ == "__main__":
+    main()
