@@ -2,6 +2,7 @@
 # ruff: noqa: E501  (cell markers are one line)
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import nbformat
@@ -208,3 +209,8 @@ class FastRunner:
                 error = {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}
                 cell.outputs = [type(notebook)(error)]
         return Execution(notebook)
+
+
+def fast_runner(scratch, isolation):
+    """A `FastRunner` in the place of a `TrustedRunner`."""
+    return nullcontext(FastRunner(scratch))

@@ -19,6 +19,7 @@ ENGINE = HERE.parent / "engine"
 FOLDER = "/tmp"  # of a seat, inside
 KEPT = ("SYS_ADMIN", "SETUID", "SETGID", "SETPCAP", "KILL")  # by the nursery, which gives them up for every seat
 PATIENCE = 60.0  # seconds until the nursery has loaded everything
+BWRAP = "bwrap"
 GET_IT = "Install it (Debian, Ubuntu: apt install bubblewrap), or say --isolation=none to grade without protection."
 
 
@@ -88,9 +89,9 @@ def start(stack: Path, modules: list[str], limits: Limits, boxed: bool) -> Nurse
 
 
 @cache
-def works() -> str:
+def trouble() -> str:
     """Say why the box does not work here, "" when it does: found out by running it."""
-    if sys.platform != "linux" or not shutil.which("bwrap"):
+    if sys.platform != "linux" or not shutil.which(BWRAP):
         return "bubblewrap is not installed"
     with tempfile.TemporaryDirectory() as stack:
         try:
@@ -137,7 +138,7 @@ def bubblewrap(stack: Path) -> list[str]:
         "--chdir",
         FOLDER,
     ]
-    return ["bwrap", "--die-with-parent", "--new-session", *spaces, *powers, *doors, *system, *ours, *rest]
+    return [BWRAP, "--die-with-parent", "--new-session", *spaces, *powers, *doors, *system, *ours, *rest]
 
 
 def _python() -> list[Path]:

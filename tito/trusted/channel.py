@@ -4,9 +4,10 @@ import builtins
 import contextlib
 import hashlib
 import itertools
+import linecache
+import re
 import socket
 import sys
-import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from tito.trusted.wire import Closed, Codec, Garbled, TooLate, array_of, array_t
 MOST_NESTED = 30  # functions of the test within functions of the test
 NO_REFERENCE = 3  # what `sys.getrefcount` says of an array that only `Channel.arrays` holds, asked in a loop
 MUTABLE = (list, dict, set)
+CELL = re.compile(r"<ipython-input-(\d{1,6})-\w+>")  # how IPython calls the file of a cell
 
 
 class Halt(BaseException):
@@ -43,11 +45,11 @@ class Raised:
 
 
 class Channel(Codec):
-    """Questions to one box. `end` is the time at which the running cell must be over, and `reason` why."""
+    """Questions to one box; `reason` says what it means when an alarm ends the wait for an answer."""
 
     def __init__(self, link: socket.socket) -> None:
         self.link = link
-        self.end, self.reason = time.monotonic(), Reason.CELL_TIME
+        self.reason = Reason.CELL_TIME
         self.arrays: dict[int, np.ndarray] = {}
         self.numbers: dict[int, int] = {}  # id of an array -> number
         self.known: dict[int, bytes | None] = {}  # digest of what the box has; None: something else than we
@@ -60,6 +62,8 @@ class Channel(Codec):
         self.fresh = itertools.count(2, 2)
         self.nested = 0
         self.texts: dict[int, list[str]] = {}  # cell -> its lines
+        self.counts: dict[int, int] = {}  # execution count -> cell
+        self.warned: dict[str, dict[Any, Any]] = {}  # file -> what Python keeps of its warnings
         self._undo: list[Callable[[], None]] | None = None
 
     def ask(self, do: str, *args: Any, **options: Any) -> Any:
@@ -73,17 +77,21 @@ class Channel(Codec):
         question["options"] = {name: self.pack(value, parts) for name, value in options.items()}
         question["watch"] = [n for n, arg in enumerate(args) if type(arg) in MUTABLE and do == "call"]
         reply, arrays = self._exchange(question, parts)
-        for word, text in reply.get("warned", [])[:20]:
-            kind = getattr(builtins, str(word), None)
-            known = isinstance(kind, type) and issubclass(kind, Warning)
-            warnings.warn(str(text)[:500], kind if known else UserWarning, stacklevel=2)
-        if "raised" in reply:
-            raise self._error(reply["raised"])
-        value = self.unpack(reply["value"], arrays)
-        for place, text in reply.get("edited", []):
-            if place in question["watch"]:
-                self._edit(args[place], self.unpack(text, []))
-        self._take_changes(reply, arrays)
+        error = value = None
+        with self._decoding():
+            if "raised" in reply:
+                error = self._error(reply["raised"])
+            else:
+                value = self.unpack(reply["value"], arrays)
+                for place, text in reply["edited"]:
+                    if place in question["watch"]:
+                        self._edit(args[place], self.unpack(text, []))
+            self._take_changes(reply, arrays)
+            warned = [self._warning(*facts) for facts in reply["warned"][:20]]
+        for facts in warned:
+            warnings.warn_explicit(**facts)
+        if error is not None:
+            raise error
         return value
 
     def cell(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -105,38 +113,51 @@ class Channel(Codec):
                 undo()
             self._undo = None
 
+    @contextlib.contextmanager
+    def _decoding(self) -> Iterator[None]:
+        """What cannot be read is no message of ours."""
+        try:
+            yield
+        except (
+            Garbled,
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            MemoryError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ):
+            raise Halt(Reason.GARBLED) from None
+
     def _exchange(self, question: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
         try:
-            return self._reply(question, parts)
+            send(self.link, self._with_changes(question, parts), parts)
+            while True:
+                reply, arrays = receive(self.link)
+                if not isinstance(reply, dict):
+                    raise Garbled
+                if "call" not in reply:
+                    return reply, arrays
+                self._call_back(reply, arrays)
         except TooLate:
             raise Halt(self.reason) from None
         except Closed:
             raise Halt(Reason.ENDED) from None
-        except (Garbled, TypeError, KeyError, ValueError, AttributeError) as error:
-            if isinstance(error, ValueError) and "too large" in str(error):
-                raise
+        except Garbled:
             raise Halt(Reason.GARBLED) from None
-
-    def _reply(self, question: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-        send(self.link, self._with_changes(question, parts), parts, self.end)
-        while True:
-            reply, arrays = receive(self.link, self.end)
-            if not isinstance(reply, dict):
-                raise Garbled
-            if "call" not in reply:
-                return reply, arrays
-            self._call_back(reply, arrays)
 
     def _call_back(self, reply: dict[str, Any], arrays: list[bytes]) -> None:
         """Run a function of the test for the box."""
         parts: list[bytes] = []
         if self.nested >= MOST_NESTED:
             raise Garbled
+        with self._decoding():
+            function = self.functions[reply["call"]]
+            args = [self.unpack(arg, arrays) for arg in reply["args"]]
+            options = {str(name): self.unpack(value, arrays) for name, value in reply["options"].items()}
+            self._take_changes(reply, arrays)
         self.nested += 1
-        function = self.functions[reply["call"]]
-        args = [self.unpack(arg, arrays) for arg in reply["args"]]
-        options = {str(name): self.unpack(value, arrays) for name, value in reply["options"].items()}
-        self._take_changes(reply, arrays)
         try:
             answer: dict[str, Any] = {"returned": self.pack(function(*args, **options), parts)}
         except Exception as error:  # noqa: BLE001  (it is the box's to handle, and ours again if it does not)
@@ -145,7 +166,7 @@ class Channel(Codec):
             answer = {"raised": [number, type(error).__name__, str(error)[:2000]]}
         finally:
             self.nested -= 1
-        send(self.link, self._with_changes(answer, parts), parts, self.end)
+        send(self.link, self._with_changes(answer, parts), parts)
 
     # What is handed over, and what comes back
 
@@ -196,9 +217,10 @@ class Channel(Codec):
         if handle is None:
             if number in self.dropped:  # the box has not been told yet, and means the same object
                 self.dropped.remove(number)
-            kind = self.kinds.setdefault(name, type(name.replace("\0", ""), (Handle,), {"__slots__": ()}))
+            kind = self.kinds.get(name)
+            if kind is None:
+                kind = self.kinds[name] = type(name.replace("\0", ""), (Handle,), {"__slots__": ()})
             handle = self.handles[number] = kind(self, number)
-            weakref.finalize(handle, self.dropped.append, number).atexit = False
         return handle
 
     def _array(self, number: int, content: np.ndarray) -> np.ndarray:
@@ -266,18 +288,32 @@ class Channel(Codec):
         gone, self.dropped[:] = self.dropped[:], []
         return message | {"changed": changed, "dropped": gone}
 
+    def _warning(self, word: Any, text: Any, file: Any, line: Any) -> dict[str, Any]:
+        """A warning of the box as ours, with its place in the page; one whose class we do not know is a plain one."""
+        kind = getattr(builtins, str(word), None)
+        known = isinstance(kind, type) and issubclass(kind, Warning)
+        cell = CELL.match(str(file))
+        lines = self.texts.get(self.counts.get(int(cell[1]), -1), []) if cell else []
+        if lines:
+            linecache.cache[str(file)] = (1, None, [f"{line}\n" for line in lines], str(file))
+        return {
+            "message": str(text)[:500],
+            "category": kind if known else UserWarning,
+            "filename": str(file)[:200],
+            "lineno": max(0, min(int(line), 1_000_000)),
+            "module": "__main__" if cell else None,
+            "registry": self.warned.setdefault(str(file)[:200], {}),
+        }
+
     def _error(self, told: dict[str, Any]) -> BaseException:
-        try:
-            kind = self._error_class(told["class"])
-            error: Any = kind.__new__(kind)
-            error.remote_text, error.remote_number = str(told["text"])[:4000], int(told["number"])
-            error.args = (error.remote_text,)
-            weakref.finalize(error, self.dropped.append, error.remote_number).atexit = False
-            error.places = tuple(filter(None, (self.place(*place) for place in told["places"][-50:])))
-            if isinstance(told["name"], str) and isinstance(error, NameError | AttributeError):
-                error.name = told["name"][:200]
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-            raise Halt(Reason.GARBLED) from None
+        kind = self._error_class(told["class"])
+        error: Any = kind.__new__(kind)
+        error.remote_text, error.remote_number = str(told["text"])[:4000], int(told["number"])
+        error.args = (error.remote_text,)
+        weakref.finalize(error, self.dropped.append, error.remote_number).atexit = False
+        error.places = tuple(filter(None, (self.place(*place) for place in told["places"][-50:])))
+        if isinstance(told["name"], str) and isinstance(error, NameError | AttributeError):
+            error.name = told["name"][:200]
         return error  # type: ignore[no-any-return]
 
     def place(self, cell: Any, name: Any, whole: Any, line: Any) -> tuple[str, str, str] | None:

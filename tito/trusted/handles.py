@@ -29,6 +29,9 @@ class Handle:
         object.__setattr__(self, "_channel", channel)
         object.__setattr__(self, "_number", number)
 
+    def __del__(self) -> None:
+        channel_of(self).dropped.append(number_of(self))
+
     def __call__(self, *args: Any, **options: Any) -> Any:
         return channel_of(self).ask("call", self, *args, **options)
 

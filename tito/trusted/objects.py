@@ -54,7 +54,7 @@ class Server(Codec):  # type: ignore[misc]
         except BaseException as error:  # noqa: BLE001  (whatever it is, the test wants to know)
             reply, parts = {"raised": self._told(error)}, []
         reply["changed"] = self._changed(parts)
-        reply["warned"] = [[w.category.__name__, str(w.message)[:500]] for w in caught[:20]]
+        reply["warned"] = [[w.category.__name__, str(w.message)[:500], w.filename[:200], w.lineno] for w in caught[:20]]
         send(self.link, reply, parts)
 
     def _done(self, question: dict[str, Any], arrays: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:

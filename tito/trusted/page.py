@@ -27,6 +27,7 @@ LOCAL = {
 # fmt: on
 CHECKER = "_check"  # how an exported function that checks something ends: it is run here, too
 STORE = "__store__"
+ELSEWHERE = "<from "  # how the file of a checker of an earlier module is called: no line of it is the student's
 
 
 @dataclass
@@ -134,7 +135,7 @@ def _take_checkers(page: Page, source: str, module: str) -> None:
             page.home |= {name: module} if name in bound else {}
             continue
         node = functions[name]
-        _take(page, source, [node], f"<{module}>")
+        _take(page, source, [node], f"{ELSEWHERE}{module}>")
         todo += sorted(page.used[name] - set(todo))
 
 

@@ -35,6 +35,7 @@ from tito.trusted.wire import Closed, Garbled, TooLate, receive, send
 
 PATIENCE = 90.0  # seconds until scorer and box stand
 GRACE = 5.0  # seconds after a limit, until the scorer is ended from here
+SCORER = ["-m", "tito.trusted.scorer"]
 LOADED = ("numpy", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "stack_data", "tito.lab")
 
 
@@ -105,7 +106,7 @@ class _Scorer:
         source = str(Path(tito.__file__).parents[1])
         variables = {"PYTHONPATH": source, "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "MPLBACKEND": "agg"}
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-B", "-m", "tito.trusted.scorer", str(theirs.fileno())],
+            [sys.executable, "-P", "-B", *SCORER, str(theirs.fileno())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],

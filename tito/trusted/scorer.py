@@ -8,6 +8,7 @@ the box gives them.
 import ast
 import contextlib
 import io
+import itertools
 import json
 import os
 import resource
@@ -33,10 +34,11 @@ from tito.sources.syntax import parse
 from tito.trusted import box
 from tito.trusted.channel import Channel, Halt, Raised
 from tito.trusted.handles import Handle
-from tito.trusted.page import LOCAL, STORE, Page, prepare, remember
+from tito.trusted.page import ELSEWHERE, LOCAL, STORE, Page, prepare, remember
 from tito.trusted.wire import Closed, receive, send
 
 MOST_PRINTED = 50_000  # characters of a test's own output
+AGAIN = 0.5  # seconds between alarms: one that falls into a `__del__` is lost
 
 
 class Text(io.StringIO):
@@ -73,13 +75,14 @@ class Scoring:
 
     def _allow(self) -> None:
         """Let the next cell have its time, on either side of the pipe."""
-        now, own = time.monotonic(), time.monotonic() + self.limits.cell_seconds
-        self.channel.end = min(own, self.stop)
-        self.channel.reason = Reason.CELL_TIME if own <= self.stop else Reason.TOTAL_TIME
-        signal.setitimer(signal.ITIMER_REAL, max(0.01, self.channel.end - now + 0.5))
+        left = self.stop - time.monotonic()
+        seconds = min(self.limits.cell_seconds, left)
+        self.channel.reason = Reason.CELL_TIME if seconds < left else Reason.TOTAL_TIME
+        signal.setitimer(signal.ITIMER_REAL, max(0.01, seconds), AGAIN)
 
     def _cell(self, index: int, count: int, source: str) -> Any:
-        self.channel.texts[index] = source.splitlines()
+        self.channel.texts[index] = [*itertools.dropwhile(lambda line: not line.strip(), source.splitlines())]
+        self.channel.counts[count] = index
         return self.channel.cell({"source": source, "cell": index, "count": count})["outputs"]
 
     def _test(self, index: int) -> list[dict[str, Any]]:
@@ -118,7 +121,8 @@ def failed(error: BaseException, names: dict[str, Any]) -> dict[str, Any]:
         text = f"not written yet: {error.places[-1][1] if error.places else 'this cell'}"
         lines = [text]
     else:
-        frames = list(traceback.walk_tb(error.__traceback__))
+        steps = traceback.walk_tb(error.__traceback__)
+        frames = [step for step in steps if not step[0].f_code.co_filename.startswith(ELSEWHERE)]
         lines = test_failure(frames, names, error) or [f"{type(error).__name__}: {text}"]
     return {"output_type": "error", "ename": type(error).__name__[:200], "evalue": text[:4000], "traceback": lines}
 
@@ -199,10 +203,6 @@ def _own(value: Any) -> Any:
     return value
 
 
-def _too_long(*_: object) -> NoReturn:
-    raise Halt(Reason.CELL_TIME)
-
-
 def main() -> None:
     """Prepare the page and the nursery, say that it is ready, then fork until the control socket closes."""
     control = socket.socket(fileno=int(sys.argv[1]))
@@ -241,7 +241,6 @@ def import_elsewhere(name: str, *rest: Any) -> Any:
 def _score(page: Page, nursery: socket.socket, link: socket.socket) -> None:
     """In the child: score one submission."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGALRM, _too_long)
     job, _ = receive(link)
     memory = job["limits"]["memory_bytes"]
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -250,6 +249,11 @@ def _score(page: Page, nursery: socket.socket, link: socket.socket) -> None:
     theirs.close()
     channel = Channel(ours)
     give_names(page, channel)
+
+    def too_long(*_: object) -> NoReturn:
+        raise Halt(channel.reason)
+
+    signal.signal(signal.SIGALRM, too_long)
     send(link, {"process": os.getpid()}, [])
     with contextlib.suppress(Closed):
         Scoring(page, job, channel, lambda message: send(link, message, [])).run()

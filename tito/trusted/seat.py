@@ -45,6 +45,7 @@ class Seat:
     def _cell(self, message: dict[str, Any]) -> None:
         outputs, count = self.outputs, message["count"]
         outputs.start(count)
+        self.shell.execution_count = count  # it names the file of the cell, which errors name
         self.server.cells[count] = message["cell"]
         failure = _run(self.shell, message["source"], outputs)
         if failure is not None and not any(entry["output_type"] == "error" for entry in outputs.entries):

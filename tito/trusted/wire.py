@@ -41,7 +41,7 @@ def send(link: socket.socket, message: Any, arrays: list[bytes], end: float | No
         raise ValueError("the value is too large to be handed over")
     try:
         for part in (LENGTH.pack(len(text)) + text, *arrays):
-            link.settimeout(_left(end))
+            _wait_until(link, end)
             link.sendall(part)
     except TimeoutError:
         raise TooLate from None
@@ -71,7 +71,7 @@ def _exactly(link: socket.socket, size: int, end: float | None) -> bytes:
     data = bytearray()
     while len(data) < size:
         try:
-            link.settimeout(_left(end))
+            _wait_until(link, end)
             part = link.recv(min(size - len(data), 1 << 20))
         except TimeoutError:
             raise TooLate from None
@@ -83,8 +83,9 @@ def _exactly(link: socket.socket, size: int, end: float | None) -> bytes:
     return bytes(data)
 
 
-def _left(end: float | None) -> float | None:
-    return None if end is None else max(1e-3, end - time.monotonic())
+def _wait_until(link: socket.socket, end: float | None) -> None:
+    if end is not None:
+        link.settimeout(max(1e-3, end - time.monotonic()))
 
 
 class Codec:

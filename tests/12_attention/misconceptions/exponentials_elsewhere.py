@@ -1,5 +1,5 @@
 """It does not matter where the exponentials lie."""
-# loses: test-weigh, test-attention-gradients, test-module-attention
+# loses: test-weigh, test-module-attention
 
 # %% weigh
 #| export

@@ -19,3 +19,4 @@ def _load(name, path):
 fixtures = _load("course_fixtures", HERE.parents[1] / "course" / "conftest.py")
 
 released_once, course, real_course = fixtures.released_once, fixtures.course, fixtures.real_course
+_load("fuzz", HERE / "fuzz.py")

@@ -1,0 +1,225 @@
+"""What a test outside can do with a student's objects, and what it cannot."""
+
+import signal
+import socket
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from tito.engine.runner import Limits, Reason
+from tito.trusted import box
+from tito.trusted.channel import Channel, Halt
+from tito.trusted.handles import Handle, Untrusted
+
+PAGE = """import contextlib
+import numpy as np
+
+class Pair:
+    def __init__(self, a, b): self.a, self.b = a, b
+    def __add__(self, other): return Pair(self.a + other.a, self.b + other.b)
+    def __radd__(self, number): return Pair(self.a + number, self.b + number)
+    def __iter__(self): yield self.a; yield self.b
+    def __len__(self): return 2
+    def __eq__(self, other): return True
+    def __repr__(self): return f"Pair({self.a}, {self.b})"
+
+class Odd(ValueError):
+    pass
+
+class Quiet(Pair):
+    pass
+
+def same(x): return x
+def clear(x): x[...] = 0
+def empty(items): items.clear()
+def twice(function, x): return function(function(x))
+def refuse(x): raise Odd(f"not {x}")
+def swallow(function):
+    try: function()
+    except ValueError as error: return type(error).__name__
+entered = []
+@contextlib.contextmanager
+def mode():
+    entered.append("in")
+    yield 7
+    entered.append("out")
+kept = np.arange(3.0)
+def shift(): kept[...] += 1
+def keep(x):
+    global memory
+    memory = x
+def memory_sum(): return float(memory.sum())
+"""
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=4) | st.tuples(inner, inner) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=12,
+)
+numbers = arrays(
+    st.sampled_from([np.float32, np.float64, np.int64, np.uint8, np.bool_, np.complex64]),
+    array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4),
+)
+
+
+@pytest.fixture(scope="module")
+def nursery(tmp_path_factory):
+    """Seats without a box: what is tested here is the pipe."""
+    nursery = box.start(tmp_path_factory.mktemp("stack"), ["numpy"], Limits(), boxed=False)
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="module")
+def seat(nursery):
+    """`seat(source)` is a channel to a new process that has run the text; its names are in the channel's `page`."""
+    channels = []
+
+    def seat(source=PAGE):
+        ours, theirs = socket.socketpair()
+        socket.send_fds(nursery.control, [b"seat"], [theirs.fileno()])
+        theirs.close()
+        channel = Channel(ours)
+        channels.append(channel)
+        channel.texts[0] = source.splitlines()
+        channel.cell({"source": source, "cell": 0, "count": 1})
+        return channel
+
+    yield seat
+    for channel in channels:
+        channel.link.close()
+
+
+@pytest.fixture(scope="module")
+def channel(seat):
+    return seat()
+
+
+@pytest.fixture
+def page(channel):
+    """`page.name` is what the page calls so."""
+
+    class Page:
+        def __getattr__(self, name):
+            return channel.ask("names", name)[name]
+
+    return Page()
+
+
+@pytest.fixture(scope="module")
+def same(channel):
+    return channel.ask("names", "same")["same"]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(value=plain)
+def test_plain_values_come_back_as_they_went(value, same):
+    back = same(value)
+    assert (type(back), back) == (type(value), value)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(array=numbers, turned=st.booleans())
+def test_arrays_come_back_with_type_shape_and_order_of_axes(array, turned, same):
+    array = (array.T if turned else array).copy("K")
+    back = same(array)
+    assert back is array  # the box gave back the very array
+    other = same([array])[0]
+    np.testing.assert_array_equal(other, array)
+
+
+def test_an_object_is_a_handle_that_gives_no_verdict(page):
+    one, other = page.Pair(1, 2), page.Pair(3, 4)
+    assert (type(one).__name__, repr(one), one.a, len(one), list(one)) == ("Pair", "Pair(1, 2)", 1, 2, [1, 2])
+    assert (repr(one + other), repr(10 + one)) == ("Pair(4, 6)", "Pair(11, 12)")
+    one.a = 5
+    assert (one.a, isinstance(one, page.Pair), isinstance(one, page.Quiet)) == (5, True, False)
+    for verdict in (lambda: one == 1, lambda: one != "x", lambda: bool(one), lambda: 1 in [one], lambda: not one):
+        with pytest.raises(Untrusted):
+            verdict()
+    assert page.same(one) is one
+
+
+def test_a_function_of_the_test_runs_here(page):
+    assert page.twice(lambda x: 3 * x, 2) == 18
+    assert page.twice(lambda x: page.Pair(x.a, x.a + 1), page.Pair(1, 1)).b == 2
+
+
+def test_an_error_has_its_class_its_words_and_its_line(page):
+    with pytest.raises(page.Odd, match="not 3") as caught:
+        page.refuse(3)
+    assert isinstance(caught.value, ValueError)
+    assert caught.value.places[-1][2] == 'in refuse, line 23: def refuse(x): raise Odd(f"not {x}")'
+    assert page.swallow(lambda: page.refuse(1)) == "Odd"
+    with pytest.raises(AttributeError, match="Pair"):
+        page.Pair(1, 2).nothing  # noqa: B018
+
+
+def test_a_context_manager_is_entered_and_left(page):
+    with page.mode() as seven:
+        assert (seven, page.entered) == (7, ["in"])
+    assert page.entered == ["in", "out"]
+
+
+def test_what_the_box_edits_is_seen_in_the_check_and_undone(channel, page):
+    array, items = np.ones(3), [1, 2]
+    with channel.checking():
+        page.clear(array)
+        page.empty(items)
+        assert (array.tolist(), items) == ([0, 0, 0], [])
+    assert (array.tolist(), items) == ([1, 1, 1], [1, 2])
+    page.clear(array)
+    assert array.tolist() == [1, 1, 1]
+    assert page.same([array])[0].tolist() == [1, 1, 1]
+
+
+def test_arrays_are_shared_while_both_sides_hold_them(page):
+    kept = page.kept
+    page.shift()
+    assert kept.tolist() == [1, 2, 3]
+    kept += 10
+    assert page.kept.tolist() == [11, 12, 13]
+    mine = np.ones(4)
+    page.keep(mine)
+    mine += 1
+    assert page.memory_sum() == 8
+
+
+GARBAGE = """import gc, os
+for o in gc.get_objects():
+    if type(o).__name__ == "Server":
+        os.write(o.link.fileno(), b"x" * 100)
+"""
+END = "import os\ndef f(): os._exit(0)"
+HOSTILE = [(GARBAGE, Reason.GARBLED), (END, Reason.ENDED)]
+
+
+@pytest.mark.parametrize(("source", "reason"), HOSTILE)
+def test_what_is_no_answer_ends_the_conversation(source, reason, seat):
+    with pytest.raises(Halt) as halt:
+        seat(source).ask("names", "f")["f"]()
+    assert halt.value.reason is reason
+
+
+def test_no_answer_is_waited_for_until_the_alarm(seat):
+    channel = seat("def f():\n    while True: pass")
+
+    def ring(*_):
+        raise Halt(channel.reason)
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        with pytest.raises(Halt):
+            channel.ask("names", "f")["f"]()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_handle_is_no_value_of_another_box(seat, page):
+    with pytest.raises(TypeError, match="another box"):
+        seat().ask("names", "same")["same"](page.Pair(1, 2))
+    assert issubclass(type(page.Pair(1, 2)), Handle)

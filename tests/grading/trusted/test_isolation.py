@@ -1,0 +1,91 @@
+"""Grading says what it ran in: a sandbox, or none; and it refuses rather than pretend."""
+
+import csv
+import io
+import sys
+
+import pytest
+from mini import GOOD, TENSOR_MODULE, answered, hand_in
+
+from tito.engine.isolation import Isolation
+from tito.engine.runner import Limits
+from tito.errors import CourseError
+from tito.grading.feedback import write_feedback
+from tito.grading.grade import EXPOSED, grade_module
+from tito.grading.report import csv_text, grade_rows
+from tito.trusted import box, runner
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
+HARD_END = "#| export\ndef shift(x, by):\n    import os\n    os._exit(1)\n"
+SLOW = "#| export\ndef shift(x, by):\n    while True:\n        pass\n"
+MANY = 20
+REFUSES = (
+    'import socket, sys; socket.socket(fileno=int(sys.argv[1])).send(b\'["It cannot be shut in.", "Get a box."]\')'
+)
+
+
+def graded(course, answers, isolation, **limits):
+    """The report's row of each student after grading."""
+    for student, texts in answers.items():
+        hand_in(course, student, answered(course, texts))
+    list(grade_module(course, TENSOR_MODULE, None, 2, Limits(**limits), isolation))
+    return {row.student: row for row in grade_rows(course, [TENSOR_MODULE])}
+
+
+@linux
+def test_a_cell_that_ends_its_process_costs_itself(course):
+    answers = {"ann": GOOD, "ben": GOOD | {"shift": HARD_END}, "cleo": GOOD | {"shift": SLOW}}
+    rows = graded(course, answers, Isolation.SANDBOX, cell_seconds=4)
+    assert {name: row.points for name, row in rows.items()} == {
+        "ann": "10 of 10, 5 waits",
+        "ben": "4 of 10, 5 waits",
+        "cleo": "4 of 10, 5 waits",
+    }
+    assert rows["ann"].notes == ()
+    assert rows["ben"].notes == ("Cell 'test-shift' ended the Python process; the other cells were still run.",)
+    assert "was stopped: one cell may take 4 seconds" in rows["cleo"].notes[0]
+
+
+@linux
+def test_without_isolation_every_result_says_so(course):
+    rows = graded(course, {"ann": GOOD, "ben": {"q-float32": "?"}}, Isolation.NONE)
+    assert [row.points for row in rows.values()] == ["10 of 10, 5 waits", "0 of 10, 5 waits"]
+    assert [row.notes[0] for row in rows.values()] == [EXPOSED] * 2
+    table = list(csv.DictReader(io.StringIO(csv_text(list(rows.values())))))
+    assert all(EXPOSED in row["notes"] for row in table)
+    pages = list(write_feedback(course, TENSOR_MODULE))
+    assert len(pages) == 2
+
+
+@linux
+def test_a_result_without_isolation_does_not_count_as_one_with_it(course):
+    graded(course, {"ann": GOOD}, Isolation.NONE)
+    assert graded(course, {}, Isolation.SANDBOX)["ann"].notes == ()
+
+
+@linux
+def test_the_same_submission_has_the_same_result_every_time(course):
+    texts = {f"s{number}": GOOD | {"shift": "#| export\ndef shift(x, by):\n    return x"} for number in range(MANY)}
+    rows = graded(course, texts, Isolation.SANDBOX)
+    assert {row.points for row in rows.values()} == {"4 of 10, 5 waits"}
+    seen = {course.graded(student, TENSOR_MODULE).read_bytes() for student in texts}
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("command", [["no-such-program"], ["sh", "-c", "echo bwrap: No permissions >&2; exit 1"]])
+def test_without_a_working_sandbox_it_refuses_and_says_how_to_get_one(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(box, "bubblewrap", lambda stack: command)
+    with pytest.raises(CourseError) as refusal:
+        box.start(tmp_path, [], Limits(), boxed=True)
+    assert "apt install bubblewrap" in refusal.value.cure
+    assert "--isolation=none" in refusal.value.cure
+    assert "No permissions" in refusal.value.problem or "not installed" in refusal.value.problem
+
+
+@linux
+def test_a_refusal_of_the_scorer_stops_the_command_before_anything_is_graded(course, monkeypatch):
+    hand_in(course, "ann", answered(course, GOOD))
+    monkeypatch.setattr(runner, "SCORER", ["-c", REFUSES])
+    with pytest.raises(CourseError, match="cannot be shut in"):
+        list(grade_module(course, TENSOR_MODULE, isolation=Isolation.SANDBOX))
+    assert grade_rows(course, [TENSOR_MODULE])[0].score is None
