@@ -99,10 +99,11 @@ class SubprocessRunner:
 
     Args:
         scratch: where the working folders of the processes are made and removed; the system's place by default.
+        isolation: what its results say of it.
     """
 
-    def __init__(self, scratch: Path | None = None) -> None:
-        self.scratch = scratch
+    def __init__(self, scratch: Path | None = None, isolation: Isolation | None = None) -> None:
+        self.scratch, self.isolation = scratch, isolation
 
     def run(self, notebook: NotebookNode, stack: Path, limits: Limits) -> Execution:
         """Run the code cells of `notebook` but its measurements (changed in place: outputs are filled in).
@@ -128,7 +129,7 @@ class SubprocessRunner:
             _mark_failed(notebook, index, words, attempt.finished | stopped)
             if last:
                 break
-        return Execution(notebook, tuple(stops))
+        return Execution(notebook, tuple(stops), self.isolation)
 
     def attempt(self, notebook: NotebookNode, stack: Path, limits: Limits, folder: Path, end: float) -> "Attempt":
         """A process that will run the notebook from its first cell, in `folder`."""

@@ -48,8 +48,7 @@ class TrustedRunner(SubprocessRunner):
     """
 
     def __init__(self, scratch: Path | None = None, isolation: Isolation = Isolation.SANDBOX) -> None:
-        super().__init__(scratch)
-        self.isolation = isolation
+        super().__init__(scratch, isolation)
         self._scorers: dict[str, _Scorer] = {}
         self._lock = threading.Lock()
 
@@ -69,8 +68,7 @@ class TrustedRunner(SubprocessRunner):
             CourseError: the box does not work here.
         """
         self._scorer(notebook, stack, limits)  # its start is not the first student's time
-        execution = super().run(notebook, stack, limits)
-        return Execution(execution.notebook, execution.stops, self.isolation)
+        return super().run(notebook, stack, limits)
 
     def attempt(
         self, notebook: NotebookNode, stack: Path, limits: Limits, folder: Path, end: float
@@ -93,7 +91,7 @@ class TrustedRunner(SubprocessRunner):
 class _Scorer:
     """The process that forks for each submission."""
 
-    def __init__(self, notebook: NotebookNode, stack: Path, limits: Limits, isolation: Isolation) -> None:
+    def __init__(self, notebook: NotebookNode, stack: Path, limits: Limits, isolation: Isolation | None) -> None:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         given = [cell if not is_answer(cell) else cell | {"source": ""} for cell in notebook.cells]
         settings = {
