@@ -91,7 +91,10 @@ class Channel(Codec):
         for facts in warned:
             warnings.warn_explicit(**facts)
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # else it would hold itself through this frame, and what it holds in the box
         return value
 
     def cell(self, message: dict[str, Any]) -> dict[str, Any]:

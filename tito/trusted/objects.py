@@ -83,8 +83,9 @@ class Server(Codec):  # type: ignore[misc]
                 self._follow(message, arrays)
                 return value
             if "raised" in message:
+                error = self._error(message["raised"])
                 self._follow(message, arrays)
-                raise self._error(message["raised"])
+                raise error
             self.answer(message, arrays)
 
     def _error(self, told: list[Any]) -> BaseException:

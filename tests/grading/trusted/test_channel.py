@@ -1,5 +1,6 @@
 """What a test outside can do with a student's objects, and what it cannot."""
 
+import contextlib
 import signal
 import socket
 
@@ -155,6 +156,24 @@ def test_an_error_has_its_class_its_words_and_its_line(page):
     assert page.swallow(lambda: page.refuse(1)) == "Odd"
     with pytest.raises(AttributeError, match="Pair"):
         page.Pair(1, 2).nothing  # noqa: B018
+
+
+HOLDER = """import weakref
+class Thing: pass
+seen = []
+def fail():
+    thing = Thing()
+    seen.append(weakref.ref(thing))
+    raise ValueError("no")
+def alive(): return sum(ref() is not None for ref in seen)
+"""
+
+
+def test_an_error_that_is_over_holds_nothing_in_the_box(seat):
+    names = seat(HOLDER).ask("names", "fail", "alive")
+    with contextlib.suppress(ValueError):
+        names["fail"]()
+    assert names["alive"]() == 0
 
 
 def test_a_context_manager_is_entered_and_left(page):
