@@ -86,10 +86,10 @@ def csv_text(rows: Sequence[Row]) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([_safe(row.student), row.module, row.status, *row.numbers, _safe(" ".join(row.notes))])
+        writer.writerow([safe(row.student), row.module, row.status, *row.numbers, safe(" ".join(row.notes))])
     return file.getvalue()
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """A spreadsheet must not take a student's text for a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
