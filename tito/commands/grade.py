@@ -21,12 +21,14 @@ def register(app: typer.Typer) -> None:
 def grade(
     modules: ModuleNames = None,
     student: Annotated[str | None, typer.Option("--student", help="Grade only this student.")] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Submissions at a time.")] = 2,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=0, help="Submissions at a time; 0 is one for each processor.")
+    ] = 0,
 ) -> None:
     """Grade what was collected; what is graded already is not run again, so an interrupted run can just be repeated."""
     from tito.console import out
     from tito.course import find_course
-    from tito.grading.grade import require_submissions
+    from tito.grading.grade import processors, require_submissions
 
     course = find_course()
     work = []
@@ -38,7 +40,7 @@ def grade(
     if not work:
         whose = f" by '{student}'" if student else ""
         raise CourseError(f"There is no submission{whose} to grade.", "Run 'tito collect INBOX' first.")
-    entries = _run(course, work, student, jobs)
+    entries = _run(course, work, student, jobs or processors())
     for entry in sorted(entries, key=lambda e: (e.module, e.student)):
         out().print(f"{entry.module:<16} {entry.student:<24} {entry.shown_status}", markup=False)
         for note in entry.shown_notes:
