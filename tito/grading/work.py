@@ -38,6 +38,7 @@ class Plan:
     stack:    the folder that its cells import from.
     scratch:  where runners keep their temporary files.
     digest:   hash of all that a result depends on but the submission.
+    release:  hash of the module's notebooks alone.
     runner:   makes what runs the cells, from `scratch`; called in the process that will use it.
     limits:   what one submission may use.
     """
@@ -47,6 +48,7 @@ class Plan:
     stack: Path
     scratch: Path
     digest: str
+    release: str
     runner: MakeRunner
     limits: Limits
 
@@ -67,11 +69,19 @@ def make_plan(course: Course, module: Module, runner: MakeRunner, limits: Limits
     folder = scratch / "stack"
     folder.mkdir(parents=True)
     stack = build_stack(course, module, folder)
-    parts = [full, released, *sorted(GRADER.glob("*.py"))]
-    digest = hashlib.sha256(f"{stack_digest(stack)} {limits}".encode())
-    for path in parts:
+    release = release_digest(course, module)
+    digest = hashlib.sha256(f"{stack_digest(stack)} {limits} {release}".encode())
+    for path in sorted(GRADER.glob("*.py")):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return Plan(module, skeleton, stack, scratch, digest.hexdigest(), runner, limits)
+    return Plan(module, skeleton, stack, scratch, digest.hexdigest(), release, runner, limits)
+
+
+def release_digest(course: Course, module: Module) -> str:
+    """Return a hash of the module's notebooks, "" when there are none."""
+    paths = (course.built(module), course.released(module))
+    if not all(path.is_file() for path in paths):
+        return ""
+    return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)).hexdigest()
 
 
 @contextmanager
@@ -121,7 +131,7 @@ def _run(plan: Plan, runner: Runner, student: str, data: bytes) -> Result:
     execution = runner.run(normal.notebook, plan.stack, plan.limits)
     status = status_of(execution, repaired=bool(normal.repairs))
     notes = (*normal.repairs, *execution.remarks, *normal.remarks)
-    entry = Entry(plan.module.folder, student, plan.key(data), status, notes)
+    entry = Entry(plan.module.folder, student, plan.key(data), status, notes, release=plan.release)
     return entry, nbformat.writes(execution.notebook)
 
 
