@@ -16,7 +16,7 @@ from tito.grading.lock import alone
 from tito.grading.pool import in_processes
 from tito.grading.recorder import Recorder
 from tito.grading.storage import room, storage
-from tito.grading.work import Outcome, Plan, Task, grade_one, make_plan, opened, read
+from tito.grading.work import MakeRunner, Outcome, Plan, Task, grade_one, make_plan, opened, read
 from tito.registry import Module
 
 Engine = Callable[[Plan, Iterable[Task]], Iterator[Outcome]]  # whatever runs submissions, in any order
@@ -57,6 +57,11 @@ class Store(Protocol):
 def scratch_folder(course: Course) -> Path:
     """Where grading keeps its temporary files; emptied at the start of every run."""
     return course.state / "run"
+
+
+def runner_of_this_machine() -> MakeRunner:
+    """What makes the runners of submissions."""
+    return SubprocessRunner
 
 
 def processors() -> int:
@@ -100,13 +105,22 @@ def grade_module(
     students = require_submissions(course, module, student)
     work = f"{course.state.name}/"
     with alone(course), room(work), storage(work), Journal(course.state) as journal:
-        check_assignment(course, module, load_skeleton(course.released(module), course.built(module)))
-        plan = make_plan(course, module, SubprocessRunner, limits or Limits(), scratch_folder(course))
+        check_released(course, module)
+        plan = make_plan(course, module, runner_of_this_machine(), limits or Limits(), scratch_folder(course))
         with open_gradebook(course) as gradebook:
             recorder = Recorder(course, module, journal, gradebook)
             yield from grade_students(course, plan, recorder, students, engine or engine_with(jobs))
         update_penalties(course, module)
         shutil.rmtree(scratch_folder(course), ignore_errors=True)
+
+
+def check_released(course: Course, module: Module) -> None:
+    """Make sure that the gradebook can take results of the module.
+
+    Raises:
+        CourseError: the module is not released, or has changed since.
+    """
+    check_assignment(course, module, load_skeleton(course.released(module), course.built(module)))
 
 
 def grade_students(
