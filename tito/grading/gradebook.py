@@ -59,8 +59,18 @@ def gradebook_storage(course: Course) -> Iterator[None]:
 
 
 def gradebook_url(course: Course) -> str:
-    """Where nbgrader finds the database."""
-    return f"sqlite:///{course.gradebook}"
+    """Where nbgrader finds the database: `gradebook.db`, or a server that the course's settings name."""
+    return str(nbgrader_config(course).CourseDirectory.get("db_url", f"sqlite:///{course.gradebook}"))
+
+
+def has_gradebook(course: Course) -> bool:
+    """Whether there is a gradebook; one on a server is made where it is missing."""
+    return course.gradebook.is_file() or not is_file(course)
+
+
+def is_file(course: Course) -> bool:
+    """Whether the gradebook is a file of the course, not a database on a server."""
+    return gradebook_url(course).startswith("sqlite:")
 
 
 def check_assignment(course: Course, module: Module, skeleton: Skeleton) -> None:
@@ -70,7 +80,7 @@ def check_assignment(course: Course, module: Module, skeleton: Skeleton) -> None
         CourseError: the module was not released, or has changed since.
     """
     cure = f"Run 'tito release {module.number:02d}'."
-    if not course.gradebook.is_file():
+    if not has_gradebook(course):
         raise CourseError(f"Module {module.folder} has not been released yet: there is no gradebook.", cure)
     wanted = {slot.grade_id: slot.points for slot in skeleton.slots if slot.points is not None}
     with open_gradebook(course) as gradebook:
