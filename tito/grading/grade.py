@@ -10,6 +10,7 @@ from tito.course import Course
 from tito.engine.runner import Limits, SubprocessRunner
 from tito.engine.skeleton import load_skeleton
 from tito.errors import CourseError
+from tito.grading.by_hand import keep, put_back
 from tito.grading.gradebook import check_assignment, open_gradebook, update_penalties
 from tito.grading.journal import Entry, Journal
 from tito.grading.lock import alone
@@ -108,8 +109,10 @@ def grade_module(
         check_released(course, module)
         plan = make_plan(course, module, runner_of_this_machine(), limits or Limits(), scratch_folder(course))
         with open_gradebook(course) as gradebook:
+            keep(course, gradebook)
             recorder = Recorder(course, module, journal, gradebook)
             yield from grade_students(course, plan, recorder, students, engine or engine_with(jobs))
+            put_back(course, module, gradebook)
         update_penalties(course, module)
         shutil.rmtree(scratch_folder(course), ignore_errors=True)
 

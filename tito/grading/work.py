@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -70,10 +71,18 @@ def make_plan(course: Course, module: Module, runner: MakeRunner, limits: Limits
     folder.mkdir(parents=True)
     stack = build_stack(course, module, folder)
     release = release_digest(course, module)
-    digest = hashlib.sha256(f"{stack_digest(stack)} {limits} {release}".encode())
+    parts = f"{stack_digest(stack)} {limits} {release} {grader_digest()}"
+    digest = hashlib.sha256(parts.encode()).hexdigest()
+    return Plan(module, skeleton, stack, scratch, digest, release, runner, limits)
+
+
+@cache
+def grader_digest() -> str:
+    """Return a hash of this version of the grader."""
+    digest = hashlib.sha256()
     for path in sorted(GRADER.glob("*.py")):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return Plan(module, skeleton, stack, scratch, digest.hexdigest(), release, runner, limits)
+    return digest.hexdigest()
 
 
 def release_digest(course: Course, module: Module) -> str:
