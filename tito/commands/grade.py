@@ -1,5 +1,6 @@
 """`tito grade` and `tito merge`: run submissions and store their scores."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,9 @@ from tito.registry import Module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
+    from tito.grading.grade import Engine
     from tito.grading.journal import Entry
 
 
@@ -31,6 +34,9 @@ def grade(
         str | None,
         typer.Option(metavar="K/N", help="Grade the K-th of N parts of the class into a file for 'tito merge'."),
     ] = None,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Grade on the Dask cluster at tcp://HOST:PORT.")
+    ] = None,
 ) -> None:
     """Grade what was collected; what is graded already is not run again, so an interrupted run can just be repeated."""
     from tito.console import out
@@ -49,18 +55,31 @@ def grade(
     if not work:
         whose = f" by '{student}'" if student else ""
         raise CourseError(f"There is no submission{whose} to grade.", "Run 'tito collect INBOX' first.")
-    engine = engine_with(jobs or processors())
+    with _cluster(dask) if dask else nullcontext(engine_with(jobs or processors())) as engine:
+        if shard:
+            entries = _run(work, lambda module: grade_shard(course, module, shard, engine))
+        else:
+            entries = _run(work, lambda module: grade_module(course, module, student, engine=engine))
     if shard:
-        _run(work, lambda module: grade_shard(course, module, shard, engine))
         out().print(f"wrote {course.shown(write_shard(course, shard))}", markup=False)
         out().print("Next, when all shards are done: tito merge")
         return
-    entries = _run(work, lambda module: grade_module(course, module, student, engine=engine))
     for entry in sorted(entries, key=lambda e: (e.module, e.student)):
         out().print(f"{entry.module:<16} {entry.student:<24} {entry.shown_status}", markup=False)
         for note in entry.shown_notes:
             out().print(f"    {note}", markup=False)
     out().print("Next: tito report, tito feedback")
+
+
+def _cluster(address: str) -> "AbstractContextManager[Engine]":
+    try:
+        from tito.grading.cluster import cluster
+    except ModuleNotFoundError as missing:
+        if missing.name != "distributed":
+            raise
+        cure = "Run 'pip install -r requirements/scale.txt'."
+        raise CourseError("Dask is not installed.", cure) from None
+    return cluster(address)
 
 
 def _run(work: list[tuple[Module, int]], graded: "Callable[[Module], Iterator[Entry]]") -> "list[Entry]":
