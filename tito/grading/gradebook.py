@@ -30,8 +30,8 @@ from tito.registry import Module
 
 STAMP = "timestamp.txt"  # when it was handed in; beside the notebook, as nbgrader wants it
 INSTEAD = (
-    "Put back a copy of it. Without one move it away: 'tito release' and 'tito grade' make a new one, "
-    "without points given by hand."
+    "Put back a copy of it. Without one 'tito gradebook rebuild' makes a new one, with the points given by hand "
+    "that the last 'tito grade' found."
 )
 
 
