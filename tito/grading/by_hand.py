@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nbgrader.api import Assignment, BaseCell, Comment, Grade, Gradebook, SubmittedAssignment, SubmittedNotebook
+from sqlalchemy import or_
 
 from tito.course import Course
 from tito.errors import CourseError
@@ -20,6 +21,11 @@ from tito.grading.storage import storage
 from tito.registry import Module
 
 FACTS = ("first_name", "last_name", "email", "lms_user_id")
+FIELDS = {Grade: "points", Comment: "comment"}
+BY_HAND = {
+    Grade: or_(Grade.manual_score.is_not(None), Grade.extra_credit.is_not(None)),
+    Comment: Comment.manual_comment.is_not(None),
+}
 Kept = dict[str, Any]
 EMPTY: Kept = {
     "students": {},  # id -> facts
@@ -64,12 +70,14 @@ def put_back(course: Course, module: Module, gradebook: Gradebook) -> None:
                 gradebook.update_or_create_student(student, **facts)
         marks = kept["marks"].get(module.folder, {})
         lost = {student: one["cells"] for student, one in marks.items() if one["id"] != assignment.id}
+        returned = set()
         if lost:
-            for row, student, cell, field in _rows(gradebook, assignment):
-                for name, value in lost.get(student, {}).get(cell, {}).get(field, {}).items():
+            rows = _rows(gradebook, assignment, dict.fromkeys(FIELDS, SubmittedAssignment.student_id.in_(lost)))
+            for row, student, cell, field in rows:
+                returned.add(student)
+                for name, value in lost[student].get(cell, {}).get(field, {}).items():
                     setattr(row, name, value)
         gradebook.db.commit()
-        returned = {student for _, student, *_ in _rows(gradebook, assignment)} if lost else set()
     kept["marks"][module.folder] = {student: one for student, one in marks.items() if student not in returned}
     kept["due"].pop(module.folder, None)
     _write(course, kept)
@@ -85,7 +93,7 @@ def _keep_due(kept: Kept, assignment: Assignment) -> None:
 def _keep_marks(kept: Kept, gradebook: Gradebook, assignment: Assignment) -> None:
     gone = {student: one for student, one in kept.items() if one["id"] != assignment.id}
     kept.clear()
-    for row, student, cell, field in _rows(gradebook, assignment):
+    for row, student, cell, field in _rows(gradebook, assignment, BY_HAND):
         values = _by_hand(row)
         if values and student not in gone:
             cells = kept.setdefault(student, {"id": assignment.id, "cells": {}})["cells"]
@@ -93,13 +101,14 @@ def _keep_marks(kept: Kept, gradebook: Gradebook, assignment: Assignment) -> Non
     kept |= gone
 
 
-def _rows(gradebook: Gradebook, assignment: Assignment) -> list[tuple[Any, str, str, str]]:
-    """All points and comments of an assignment: row, student, cell, and which of both it is."""
+def _rows(gradebook: Gradebook, assignment: Assignment, wanted: dict[Any, Any]) -> list[tuple[Any, str, str, str]]:
+    """Points and comments of an assignment that meet a condition: row, student, cell, and which of both it is."""
     found = []
-    for kind, field in ((Grade, "points"), (Comment, "comment")):
+    for kind, field in FIELDS.items():
         rows = gradebook.db.query(kind, SubmittedAssignment.student_id, BaseCell.name)
         rows = rows.join(kind.cell).join(kind.notebook).join(SubmittedNotebook.assignment)
-        found += [(*row, field) for row in rows.filter(SubmittedAssignment.assignment_id == assignment.id)]
+        rows = rows.filter(SubmittedAssignment.assignment_id == assignment.id, wanted[kind])
+        found += [(*row, field) for row in rows]
     return found
 
 

@@ -31,7 +31,7 @@ def _databases(course: Course) -> list[Path]:
 
 def _faults(path: Path) -> list[str]:
     """What SQLite finds wrong in a database."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
         try:
             found = [str(row[0]) for row in database.execute("PRAGMA integrity_check(3)")]
         except sqlite3.DatabaseError as error:
