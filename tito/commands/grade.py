@@ -51,7 +51,7 @@ def grade(
         named = require_submissions(course, module, student if modules else None)
         count = sum(student in (None, one) for one in named)
         if count:
-            work.append((module, count))
+            work.append((module, sum(shard.has(module, one) for one in named) if shard else count))
     if not work:
         whose = f" by '{student}'" if student else ""
         raise CourseError(f"There is no submission{whose} to grade.", "Run 'tito collect INBOX' first.")

@@ -18,6 +18,7 @@ from pathlib import Path
 from tito.course import Course
 from tito.engine.runner import Limits
 from tito.errors import CourseError
+from tito.grading.by_hand import keep, put_back
 from tito.grading.grade import (
     Engine,
     check_released,
@@ -201,9 +202,11 @@ def _merge_module(
     check_released(course, module)
     plan = make_plan(course, module, runner_of_this_machine(), limits, scratch_folder(course))
     with open_gradebook(course) as gradebook:
+        keep(course, gradebook)
         recorder = Recorder(course, module, journal, gradebook)
         for entry, notebook in results:
             _merge_one(course, plan, recorder, entry, notebook, done)
+        put_back(course, module, gradebook)
     if recorder.trouble:
         raise recorder.trouble
     update_penalties(course, module)
