@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
 
-from tito.course import Course
+from tito.course import COURSE_NAME, Course
 from tito.errors import CourseError
 from tito.grading.gradebook import gradebook_url, is_file, open_gradebook
 from tito.grading.lock import alone
@@ -65,6 +66,8 @@ def generate_on_trial(course: Course, modules: Sequence[Module], fresh: Course) 
     if is_file(course):  # one on a server is not copied: what nbgrader would refuse for its sake, it refuses later
         with closing(sqlite3.connect(course.gradebook)) as now, closing(sqlite3.connect(fresh.gradebook)) as copy:
             now.backup(copy)
+    else:
+        Gradebook(f"sqlite:///{fresh.gradebook}", COURSE_NAME).close()
     _generate(course, modules, fresh.release, f"sqlite:///{fresh.gradebook}")
 
 
