@@ -13,7 +13,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 FOLDER = REPOSITORY / "requirements"
-MADE_FROM = {"student": ("student",), "course": ("student", "course", "test"), "oracle": ("oracle",)}
+MADE_FROM = {
+    "student": ("student",),
+    "course": ("student", "course", "test"),
+    "oracle": ("oracle",),
+    "scale": ("scale",),
+}
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 
 
