@@ -77,4 +77,8 @@ def _group(item: pytest.Item) -> str:
 
 
 def _folder(path: Path) -> str:
-    return path.relative_to(TESTS).parts[0] if path.is_relative_to(TESTS) else ""
+    """The folder of the module that a file tests, also for its checkpoint; another folder's name or "" for no module."""
+    if not path.is_relative_to(TESTS):
+        return ""
+    first = path.relative_to(TESTS).parts[0]
+    return path.stem.removeprefix("checkpoint_") if first == "checkpoints" else first

@@ -21,7 +21,7 @@ TESTS = REPOSITORY.root / "tests"
 @pytest.fixture
 def kit(tmp_path) -> Course:
     """The real tests, and a package with module 01 only."""
-    for name in ("tito", *(f"tests/{module.folder}" for module in MODULES)):
+    for name in ("tito", "tests/checkpoints", *(f"tests/{module.folder}" for module in MODULES)):
         shutil.copytree(REPOSITORY.root / name, tmp_path / name, ignore=LEFT_OUT)
     for name in ("tests/conftest.py", "pyproject.toml", "nbgrader_config.py"):
         shutil.copyfile(REPOSITORY.root / name, tmp_path / name)
@@ -45,8 +45,10 @@ def test_files_of_later_modules_are_skipped_with_the_cure(kit):
     )
     assert done.returncode == 0, done.stdout[-2000:]
     assert "arning" not in done.stdout
-    assert {line.split("/")[1] for line in done.stdout.splitlines() if "::" in line} == {"01_tensor"}
-    waiting = [path for path in kit.root.glob("tests/*/test_*.py") if path.parent.name != "01_tensor"]
+    collected = {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
+    assert collected == {"tests/01_tensor/test_progressive_integration.py", "tests/checkpoints/checkpoint_01_tensor.py"}
+    files = [path for pattern in ("test_*.py", "checkpoint_*.py") for path in kit.root.glob(f"tests/*/{pattern}")]
+    waiting = [path for path in files if "01_tensor" not in str(path.relative_to(kit.root))]
     skips = re.findall(r"^SKIPPED \[(\d+)\] \S+ (.*)$", done.stdout, flags=re.MULTILINE)
     assert skips == [(str(len(waiting)), "module 02 is not in your package yet: tito export 02")]
 

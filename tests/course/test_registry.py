@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tito.course import Course
 from tito.errors import CourseError
 from tito.registry import MODULES, find_module
 
@@ -45,6 +46,11 @@ def test_every_module_has_its_tests_and_no_other_test_folder_has_a_number():
     assert folders("tests") == {module.folder for module in MODULES}
 
 
+def test_every_module_has_its_checkpoint_and_nothing_else_is_one():
+    found = sorted((ROOT / "tests" / "checkpoints").glob("*.py"))
+    assert found == [Course(ROOT).checkpoint(module) for module in MODULES]
+
+
 def test_every_module_is_exported():
     assert [module.target for module in MODULES if not (ROOT / module.target).is_file()] == []
 
@@ -66,7 +72,11 @@ def test_tests_carry_the_marker_of_their_folder(pytestconfig):
 
     conftest = next(p for p in pytestconfig.pluginmanager.get_plugins() if getattr(p, "TESTS", None) == ROOT / "tests")
     marks = {}
-    paths = [ROOT / "tests" / "01_tensor" / "test_a.py", ROOT / "tests" / "course" / "test_b.py", ROOT / "elsewhere.py"]
+    paths = [
+        *(ROOT / "tests" / name for name in ("01_tensor/test_a.py", "checkpoints/checkpoint_02_activations.py")),
+        ROOT / "tests" / "course" / "test_b.py",
+        ROOT / "elsewhere.py",
+    ]
     items = [
         SimpleNamespace(
             path=path,
@@ -76,7 +86,7 @@ def test_tests_carry_the_marker_of_their_folder(pytestconfig):
         for path in paths
     ]
     conftest.pytest_collection_modifyitems(pytestconfig, items)
-    assert marks == {"test_a.py": "m01"}
+    assert marks == {"test_a.py": "m01", "checkpoint_02_activations.py": "m02"}
 
 
 @pytest.mark.parametrize("text", ["1", "01", 1, "tensor", "01_tensor", " Tensor "])
