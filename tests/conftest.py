@@ -77,7 +77,7 @@ def _group(item: pytest.Item) -> str:
 
 
 def _folder(path: Path) -> str:
-    """The folder of the module that a file tests, also for its checkpoint; another folder's name or "" for no module."""
+    """The folder of the module that a file tests, a checkpoint too; else any other folder below tests/, or ""."""
     if not path.is_relative_to(TESTS):
         return ""
     first = path.relative_to(TESTS).parts[0]

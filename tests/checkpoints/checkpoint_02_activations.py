@@ -7,7 +7,7 @@ from tinytorch.nn import functional as F
 
 
 def test_relu_units_follow_a_parabola():
-    """Straight pieces between points h apart miss x² by h²/4 in the middle of each piece, and by nothing at its ends."""
+    """Straight pieces between points h apart miss x² by h²/4 in the middle of each, and by nothing at its ends."""
     h = 1 / 8
     corners = Tensor(np.arange(0, 1, h))
     slopes = Tensor([h, *[2 * h] * 7])  # each unit turns the line up by 2h from its corner on

@@ -1,4 +1,4 @@
-"""A student can build a network as a class, count its parameters, save it to a file and have it answer the same again."""
+"""A student can build a network as a class, count its parameters, save it, and have it answer the same again."""
 
 import numpy as np
 

@@ -10,7 +10,7 @@ from tito.lab import load_digits
 
 
 def test_the_loss_chooses_how_sure_a_classifier_should_be():
-    """Scores by the nearest average: the digits that they name stay the same however they are scaled, the loss does not."""
+    """Scores by the nearest average: however they are scaled, they name the same digits, but the loss is another."""
     pixels, labels = load_digits()
     averages = np.stack([pixels[:1200][labels[:1200] == digit].mean(axis=0) for digit in range(10)])
     scores = -((pixels[1200:, None] - averages) ** 2).sum(axis=-1)  # (N, 10)
