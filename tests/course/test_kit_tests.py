@@ -1,4 +1,4 @@
-"""`pytest tests` in a kit: what is not exported yet is skipped with the cure, all else passes; the course skips nothing."""
+"""`pytest tests` in a kit skips what is not exported yet, with the cure, and passes; the course itself skips none."""
 
 import os
 import re
