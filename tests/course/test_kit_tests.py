@@ -43,12 +43,12 @@ def conftest(pytestconfig):
     return next(p for p in pytestconfig.pluginmanager.get_plugins() if getattr(p, "TESTS", None) == TESTS)
 
 
-def pytest_in(kit, *arguments):
+def pytest_in(root, *arguments):
     """What pytest prints there; it must find nothing wrong."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:timeout", *arguments],
-        cwd=kit.root,
-        env=os.environ | {"PYTHONPATH": str(kit.root), "PYTEST_ADDOPTS": ""},
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{REPOSITORY.root}", "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
     )
@@ -61,13 +61,13 @@ def pytest_in(kit, *arguments):
 def test_a_modules_tests_need_no_later_module(kit, module):
     export(REPOSITORY, MODULES[: module.number], package=kit.package)
     (kit.root / "in_short.py").write_text(IN_SHORT)
-    printed = pytest_in(kit, "-p", "in_short", str(kit.tests(module)), str(kit.checkpoint(module)))
+    printed = pytest_in(kit.root, "-p", "in_short", str(kit.tests(module)), str(kit.checkpoint(module)))
     assert " passed" in printed
     assert [line for line in printed.splitlines() if "in your package" in line] == []  # nothing waits
 
 
 def test_files_of_later_modules_are_skipped_with_the_cure(kit):
-    printed = pytest_in(kit, "--collect-only", "tests")
+    printed = pytest_in(kit.root, "--collect-only", "tests")
     collected = {line.partition("::")[0] for line in printed.splitlines() if "::" in line}
     assert collected == {"tests/01_tensor/test_progressive_integration.py", "tests/checkpoints/checkpoint_01_tensor.py"}
     files = [path for pattern in ("test_*.py", "checkpoint_*.py") for path in kit.root.glob(f"tests/*/{pattern}")]
@@ -100,6 +100,21 @@ def test_in_the_course_a_missing_module_is_an_error(conftest, tmp_path):
     (tmp_path / "modules").mkdir()
     assert conftest.first_missing(Course(tmp_path), "05_autograd") == ""
     assert conftest.pytest_pycollect_makemodule(Path(TESTS / "05_autograd" / "test_graph.py"), None) is None
+
+
+def test_tests_of_a_file_share_a_worker_and_the_most_patient_begin(tmp_path):
+    """Otherwise each worker would make what their fixtures share."""
+    (tmp_path / "tests").mkdir()
+    for name in ("tests/conftest.py", "pyproject.toml"):
+        shutil.copyfile(REPOSITORY.root / name, tmp_path / name)
+    tests = "import pytest\n{}@pytest.mark.parametrize('n', range(4))\ndef test_{}(n):\n    pass\n"
+    for name, mark in (("early", ""), ("late", "pytestmark = pytest.mark.timeout(900)\n")):
+        (tmp_path / "tests" / f"test_{name}.py").write_text(tests.format(mark, name))
+    settings = ["-vv", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "-p", "timeout"]
+    ran = re.findall(r"\[gw(\d)\].* PASSED tests/test_(\w+)\.py", pytest_in(tmp_path, *settings, "tests"))
+    assert len(ran) == 8
+    assert len(set(ran)) == 2, "each file in one worker"
+    assert ran[0][1] == "late"
 
 
 def test_tests_of_no_module_always_run(kit, conftest):
