@@ -1,7 +1,7 @@
 """pytest's side of the module list: a marker per module (`pytest -m m05`), and patience with an unfinished kit.
 
 Tests marked `slow` are skipped, and listed as skipped, unless `--slow` is given. With `--dist loadgroup` the tests of a
-file stay together, those of the round trip module by module.
+file stay together, those of the round trip module by module, and the group that may take longest begins first.
 """
 
 from collections.abc import Iterator
@@ -35,8 +35,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(PATIENCE))
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="slow: .ci/run runs it, or pytest --slow"))
-        if config.getoption("dist", "no") == "loadgroup":
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    if getattr(config.option, "loadgroup", False):  # in a worker of pytest-xdist, whose own `dist` is always "no"
+        for item in items:
+            if not item.get_closest_marker("xdist_group"):
+                item.add_marker(pytest.mark.xdist_group(_group(item)))
+        _longest_first(items)
 
 
 class NotBuiltYet(pytest.File):
@@ -76,5 +79,18 @@ def _group(item: pytest.Item) -> str:
     return f"{item.path} {getattr(module, 'folder', '')}"
 
 
+def _longest_first(items: list[pytest.Item]) -> None:
+    """Order groups by the patience that their tests ask for, so that no worker is left with a long one at the end."""
+    seconds: dict[str, float] = {}
+    for item in items:
+        limit = item.get_closest_marker("timeout")
+        seconds[_group(item)] = max(seconds.get(_group(item), 0), limit.args[0] if limit else 0)
+    items.sort(key=lambda item: -seconds[_group(item)])
+
+
 def _folder(path: Path) -> str:
-    return path.relative_to(TESTS).parts[0] if path.is_relative_to(TESTS) else ""
+    """The folder of the module that a file tests, a checkpoint too; else any other folder below tests/, or ""."""
+    if not path.is_relative_to(TESTS):
+        return ""
+    first = path.relative_to(TESTS).parts[0]
+    return path.stem.removeprefix("checkpoint_") if first == "checkpoints" else first
