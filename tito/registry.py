@@ -125,6 +125,10 @@ MODULES: tuple[Module, ...] = (
         {"nn": ("FeedForward", "LayerNorm", "TransformerBlock"), "nn.functional": ("layer_norm",),
          "models": ("GPT", "TransformerBlock")},
     ),
+    Module(14, "profiling", "profiling.profiler", (1,), 20, 3, "what profiling gives, in one phrase", {}),
+    Module(15, "memoization", "generation.kv_cache", (1,), 20, 3, "what memoization gives, in one phrase", {}),
+    Module(16, "quantization", "optimization.quantization", (1,), 20, 3, "what quantization gives, in one phrase", {}),
+    Module(17, "compression", "optimization.compression", (1,), 20, 3, "what compression gives, in one phrase", {}),
 )  # fmt: skip
 
 
