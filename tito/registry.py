@@ -125,7 +125,11 @@ MODULES: tuple[Module, ...] = (
         {"nn": ("FeedForward", "LayerNorm", "TransformerBlock"), "nn.functional": ("layer_norm",),
          "models": ("GPT", "TransformerBlock")},
     ),
-    Module(14, "profiling", "profiling.profiler", (1,), 20, 3, "what profiling gives, in one phrase", {}),
+    Module(
+        14, "profiling", "profiling.profiler", (1, 2, 3, 4, 5, 9, 11, 12, 13), 80, 5,
+        "where time and memory go: FLOPs by layer, latency, bytes, a roofline",
+        {"profiling": ("Profiler", "flops_of", "measure_machine", "model_bytes")},
+    ),
     Module(15, "memoization", "generation.kv_cache", (1,), 20, 3, "what memoization gives, in one phrase", {}),
     Module(16, "quantization", "optimization.quantization", (1,), 20, 3, "what quantization gives, in one phrase", {}),
     Module(17, "compression", "optimization.compression", (1,), 20, 3, "what compression gives, in one phrase", {}),
