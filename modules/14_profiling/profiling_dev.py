@@ -58,9 +58,8 @@ from tinytorch.text.embeddings import Embedding, PositionalEncoding
 # %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt  # this page only: tests, plots and measurements are not exported
 
-from tinytorch.core.activations import relu
-from tinytorch.core.tensor import keep_freed_memory, manual_seed
-from tito.lab import bench, check_close, check_equal, check_raises, compare, show
+from tinytorch.core.tensor import keep_freed_memory
+from tito.lab import check_close, check_equal, show
 
 # %% [markdown]
 r"""
@@ -703,16 +702,16 @@ def percentile(samples: list[float], q: float) -> float:
 
 # %% nbgrader={"grade": false, "grade_id": "given-slow-start", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def time_slow_start(slow, warmup, iterations):
-    """Time a function whose first `slow` calls last 30 ms; tell how many calls and samples it had,
+    """Time a function whose first `slow` calls last 100 ms; tell how many calls and samples it had,
     and how many samples are that long."""
     calls = []
 
     def work():
         calls.append(1)
-        time.sleep(0.03 if len(calls) <= slow else 0.001)
+        time.sleep(0.1 * (len(calls) <= slow))
 
     samples = time_calls(work, warmup, iterations)
-    return len(calls), len(samples), sum(sample > 25 for sample in samples)
+    return len(calls), len(samples), sum(sample > 80 for sample in samples)
 
 
 # %% nbgrader={"grade": true, "grade_id": "test-timing", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
@@ -840,7 +839,7 @@ def explain(model: Any, inputs: Any, error: Exception) -> ProfilingError:
         )
     return ProfilingError(
         f"{where} raised {type(error).__name__} while {whole} was profiled on "
-        f"{shapes_in(inputs)}: {error} The model is as it was."
+        f"{shapes_in(inputs)}: {str(error).rstrip('.')}. The model is as it was."
     )
 
 
@@ -877,7 +876,8 @@ def unchanged(model: Any, inputs: Any = ()) -> Iterator[io.StringIO]:
         for items, kept in lists:
             items[:] = kept
         for array, numbers in buffers:
-            array[...] = numbers
+            if array.flags.writeable:  # else nobody has written into it either
+                array[...] = numbers
         for tensor, grad in grads:
             tensor.grad = grad
         generator().bit_generator.state = random
@@ -904,10 +904,10 @@ class Call:
     """One call of one layer.
 
     path, kind: which layer, and its class.
-    inputs:     the shapes of what it was called with.
+    inputs:     the shapes of what it was called with, in words.
     begin, end: seconds on the clock of time.perf_counter.
     flops:      of its own forward, without the layers inside; None if no rule is known.
-    moved:      bytes of its inputs, its own parameters and its result.
+    moved:      bytes of its inputs, of the arrays on the layer itself and of its result.
     nodes:      numbers of the graph at its beginning and its end.
     own:        seconds of its own forward.
     backward:   seconds of its own part of the backward pass.
@@ -915,7 +915,7 @@ class Call:
 
     path: str
     kind: str
-    inputs: str
+    inputs: str = ""
     begin: float = 0.0
     end: float = 0.0
     flops: int | None = None
@@ -942,20 +942,23 @@ def bytes_in(value: Any) -> int:
 class Tape:
     """Writes down every call of every layer: `with observing(model, tape.watch): model(x)`."""
 
-    def __init__(self) -> None:
+    def __init__(self, recorded: bool = False) -> None:
         self.calls: list[Call] = []
+        self.number = graph_number if recorded else int  # int() is 0
 
     def watch(self, path: str, layer: Any) -> Callable:
         """A forward that does what the layer's does, and writes down that it did."""
         forward, rule, kind = layer.forward, rule_for(layer), type(layer).__name__
-        own = sum(bytes_in(part) for _, part in members(layer) if isinstance(part, Parameter))
+        own = sum(bytes_in(part) for _, part in members(layer))
 
         def watched(*inputs: Any, **options: Any) -> Any:
-            call = Call(path, kind, shapes_in(inputs))
+            call = Call(path, kind)
             self.calls.append(call)
-            first, call.begin = graph_number(), time.perf_counter()
+            first = self.number()
+            call.begin = time.perf_counter()
             out = forward(*inputs, **options)
-            call.end, call.nodes = time.perf_counter(), (first, graph_number())
+            call.end = time.perf_counter()
+            call.nodes, call.inputs = (first, self.number()), shapes_in(inputs)
             call.flops = int(rule(layer, out, *inputs, **options)) if rule else None
             call.moved = bytes_in([*inputs, *options.values()]) + own + bytes_in(out)
             return out
@@ -1107,10 +1110,10 @@ class Profile:
     """What one pass through a model did.
 
     model, inputs: its class, the shapes.
-    rows:          a Row for each layer, in the order of layers_of; layers never called have 0 calls.
+    rows:          a Row for each layer, in the order of their first calls; last those never called.
     calls:         a Call for each call, in order.
     walk:          (path, begin, end) of the backward pass; empty without one.
-    overhead_ms:   by how much watching slowed the forward pass: median with it minus without it.
+    overhead_ms:   what watching adds to the forward pass: the fastest with it minus without it.
     """
 
     model: str
@@ -1247,6 +1250,13 @@ def run(model: Any, inputs: Any, backward: bool) -> None:
     answer = forward(model, inputs, recorded=backward)
     if backward:
         total(answer).backward()
+        forget_gradients(model, inputs)
+
+
+def forget_gradients(model: Any, inputs: Any) -> None:
+    """Leave no gradient on parameters and inputs."""
+    for tensor in [*parameters_of(model), *tensors_in(list(inputs))]:
+        tensor.grad = None
 
 
 def parameters_of(model: Any) -> list[Parameter]:
@@ -1335,7 +1345,9 @@ class Profiler:
 
     def profile(self, model: Any, *inputs: Any, warmup: int = 1, iterations: int = 9,
                 backward: bool = False) -> Profile:
-        """Run a model some times and report layer by layer on the pass in the middle, by its time.
+        """Run a model some times and report layer by layer on the fastest pass.
+
+        Whatever else the machine does only adds time.
 
         Args:
             model, inputs: what is run.
@@ -1347,26 +1359,14 @@ class Profiler:
         passes, bare = [], []
         with unchanged(model, inputs):
             for _ in range(warmup + iterations):
-                passes.append(self.one_pass(model, inputs, backward))
+                passes.append(one_pass(model, inputs, backward))
                 bare += time_calls(lambda: forward(model, inputs, backward), 0, 1)
-        passes = sorted(passes[warmup:], key=lambda one: one[2])
-        calls, walk, _ = passes[len(passes) // 2]
-        watched = [(one[0][0].end - one[0][0].begin) * 1e3 for one in passes]
-        overhead = percentile(watched, 50) - percentile(bare[warmup:], 50)
-        self.last = Profile(type(model).__name__, shapes_in(inputs), rows_of(model, calls), calls,
-                            walk, overhead)  # fmt: skip
+        passes = passes[warmup:]
+        best = min(passes, key=lambda one: one.forward_ms + one.backward_ms)
+        overhead = min(one.forward_ms for one in passes) - min(bare[warmup:])
+        self.last = Profile(type(model).__name__, shapes_in(inputs), rows_of(model, best.calls),
+                            best.calls, best.walk, overhead)  # fmt: skip
         return self.last
-
-    def one_pass(self, model: Any, inputs: Any, backward: bool) -> tuple[list[Call], list, float]:
-        """One pass on a tape: its calls, its walk back, and its seconds."""
-        tape, walk = Tape(), []
-        start = time.perf_counter()
-        with observing(model, tape.watch):
-            answer = forward(model, inputs, backward)
-        tape.finish()
-        if backward:
-            walk = watch_backward(total(answer), tape.calls)
-        return tape.calls, walk, time.perf_counter() - start
 
     def to_json(self, path: Any = None) -> str:
         """The latest profile as JSON, see Profile.to_json."""
@@ -1397,10 +1397,36 @@ def traced() -> Iterator[None]:
             tracemalloc.stop()
 
 
+@dataclass
+class Pass:
+    """What one pass through a model left: see Profile."""
+
+    calls: list[Call]
+    walk: list[tuple[str, float, float]]
+    forward_ms: float
+    backward_ms: float
+
+
+def one_pass(model: Any, inputs: Any, backward: bool) -> Pass:
+    """Run a model on a tape."""
+    tape, walk = Tape(backward), []
+    with observing(model, tape.watch):
+        start = time.perf_counter()
+        answer = forward(model, inputs, recorded=backward)
+        middle = time.perf_counter()
+    tape.finish()
+    if backward:
+        walk = watch_backward(total(answer), tape.calls)
+        forget_gradients(model, inputs)
+    back = sum(end - begin for _, begin, end in walk)
+    return Pass(tape.calls, walk, (middle - start) * 1e3, back * 1e3)
+
+
 def rows_of(model: Any, calls: list[Call]) -> list[Row]:
     """A row for each layer; a shared parameter stands in the first row that has it."""
-    rows, seen = {}, set()
-    for path, layer in layers_of(model):
+    rows, seen, layers = {}, set(), dict(layers_of(model))
+    for path in dict.fromkeys([*(call.path for call in calls), *layers]):
+        layer = layers[path]
         own = {id(part): part.numel() for _, part in members(layer) if isinstance(part, Parameter)}
         rows[path] = Row(path, type(layer).__name__, sum(own[key] for key in own.keys() - seen))
         seen |= own.keys()
@@ -1531,22 +1557,233 @@ def measure_machine() -> Machine:
     return Machine(max(rates), copy_rate(1 << 27, 4), copy_rate(1 << 17, 20))
 
 
+# %% [markdown]
+r"""
+## Measure: where does a GPT spend its time?
+
+A GPT of four blocks reads 4 texts of 128 characters. Write down three guesses before you look: which kind of layer has most of the FLOPs? Which one costs the most time *for each* FLOP? And backward, each product needs two, one for the input's
+gradient and one for the weight's: by what factor is it slower than forward?
+"""
+
+
+# %%
+def shares_by_kind(profile):
+    """FLOPs, forward and backward milliseconds of each kind of layer, in percent of all."""
+    kinds = {}
+    for row in profile.rows:
+        sums = kinds.setdefault(row.kind, np.zeros(3))
+        sums += [row.flops or 0, row.forward_ms, row.backward_ms]
+    whole = sum(kinds.values())
+    ranked = sorted(kinds.items(), key=lambda item: -item[1][1])
+    return {kind: 100 * sums / np.maximum(whole, 1e-9) for kind, sums in ranked}
+
+
+def analyze_gpt():
+    """Shares of work and time by kind of layer; the slowest layers in numbers."""
+    keep_freed_memory()
+    ids = np.random.default_rng(0).integers(0, 65, size=(4, 128))
+    model = GPT(65, 128, d_model=128, num_layers=4, num_heads=4, seed=0)
+    profile = Profiler().profile(model, ids, backward=True)
+    shares = {kind: s for kind, s in shares_by_kind(profile).items() if s.max() >= 0.5}
+    fig, axes = plt.subplots(figsize=(7, 3.2))
+    looks = (("FLOPs", "//"), ("forward time", ""), ("backward time", ".."))
+    for i, (label, hatch) in enumerate(looks):
+        heights = [s[i] for s in shares.values()]
+        axes.bar(np.arange(len(shares)) + 0.27 * i, heights, 0.27, label=label, hatch=hatch)
+    axes.set_xticks(np.arange(len(shares)) + 0.27, shares, rotation=20, fontsize=8)
+    axes.set(ylabel="share [%]", title="A GPT's work and time, by kind of layer")
+    axes.legend(fontsize=8)
+    words = "; ".join(f"{kind} {s[0]:.0f} and {s[1]:.0f}" for kind, s in shares.items())
+    show(fig, alt=f"Shares of FLOPs and of forward time in percent: {words}")
+    print(profile.table(top=8))
+    print(f"backward / forward {profile.backward_ms / profile.forward_ms:.2f}")
+
+
+if __name__ == "__main__":
+    analyze_gpt()
+
+# %% [markdown]
+r"""
+A sum over a table hides the order of things. Here is the second block as a **flame chart**: time runs to the right, what stands below runs inside what stands above it. The same picture, for the whole model and with every number under your mouse, is in the trace.
+"""
+
+
+# %%
+def analyze_trace():
+    """Draw the calls of one block; write the trace of the whole model."""
+    import tempfile
+
+    ids = np.random.default_rng(0).integers(0, 65, size=(4, 128))
+    profiler = Profiler()
+    model = GPT(65, 128, d_model=128, num_layers=4, num_heads=4, seed=0)
+    calls = [c for c in profiler.profile(model, ids).calls if c.path.startswith("blocks.1")]
+    start, fig = calls[0].begin, plt.figure(figsize=(9, 2.4))
+    axes = fig.add_subplot()
+    for call in calls:
+        depth, ms = call.path.count("."), (call.end - call.begin) * 1e3
+        left = (call.begin - start) * 1e3
+        axes.barh(depth, ms, left=left, height=0.9, color=f"C{depth}", edgecolor="white")
+        if ms > 0.06 * (calls[0].end - start) * 1e3:
+            name = call.path.split(".")[-1].replace("1", call.path, depth == 1)
+            axes.text(left + ms / 2, depth, name, ha="center", va="center", fontsize=7)
+    axes.set(xlabel="ms", yticks=[])
+    axes.invert_yaxis()
+    show(fig, alt=f"Nested bars: {', '.join(c.path[9:] or 'the block' for c in calls)}, in turn")
+    with tempfile.TemporaryDirectory() as folder:
+        text = profiler.to_trace(Path(folder) / "gpt.json")
+    print(f"the whole trace: {len(json.loads(text)['traceEvents'])} events, {len(text):,} bytes")
+    print("yours: profiler.to_trace('gpt.json'), then ui.perfetto.dev")
+
+
+if __name__ == "__main__":
+    analyze_trace()
+
+# %% [markdown]
+r"""
+## Measure: under the roof
+
+Now your machine, and what each layer reaches of it. A layer's bytes are the least that it must move: inputs, its own weights and its result, each once. Guess: which layers lie under the sloped part of the roof, where memory is the bound? And can a point lie *above* the roof?
+"""
+
+
+# %%
+def analyze_roofline():
+    """The measured roof of this machine, and layers below it."""
+    keep_freed_memory()
+    machine, rng = measure_machine(), np.random.default_rng(0)
+    image, rows = rng.normal(size=(16, 16, 32, 32)), rng.normal(size=(512, 512))
+    layers = {
+        "Linear 512": (Linear(512, 512), rows), "Linear, 1 row": (Linear(512, 512), rows[:1]),
+        "Conv2d 3x3": (Conv2d(16, 16, 3, padding=1), image), "MaxPool2d": (MaxPool2d(2), image),
+        "ReLU": (ReLU(), image), "LayerNorm": (LayerNorm(512), rows), "GELU": (GELU(), image),
+        "Attention": (MultiHeadAttention(128, 4), rng.normal(size=(4, 128, 128))),
+    }  # fmt: skip
+    fig, axes = plt.subplots(figsize=(7, 4))
+    reach = np.geomspace(0.05, 1000, 200)
+    for rate, style, name in ((machine.bandwidth, "-", "memory"), (machine.cache, "--", "cache")):
+        roof = [attainable(x, machine.peak, rate) for x in reach]
+        axes.plot(reach, roof, f"k{style}", label=f"{name}: {rate:.0f} GB/s")
+    print(f"peak {machine.peak:.0f} GFLOP/s; ridge at {machine.peak / machine.bandwidth:.1f}")
+    for i, (name, (layer, x)) in enumerate(layers.items()):
+        row = Profiler().profile(layer, Tensor(x), iterations=15).rows[0]
+        share = row.gflops / attainable(row.intensity, machine.peak, machine.bandwidth)
+        axes.plot(row.intensity, row.gflops, "osv^D<>P"[i], color=f"C{i}", label=name)
+        print(f"{name:14} {row.intensity:7.2f} FLOPs/byte {row.gflops:7.2f} GFLOP/s,", end=" ")
+        print(f"{100 * share:4.0f} % of the roof")
+    axes.set(xscale="log", yscale="log", xlabel="FLOPs per byte", ylabel="GFLOP/s")
+    axes.legend(fontsize=7, ncols=2)
+    show(fig, alt="GFLOP/s over FLOPs per byte: the roof of this machine, eight layers below it")
+
+
+if __name__ == "__main__":
+    analyze_roofline()
+
+# %% [markdown]
+r"""
+Where a point lies far under the sloped line, it moves more than the least: GELU in NumPy writes an array for every step of its formula, and reads it again. A point above it found its numbers in the cache: the line is memory's. And one row through a large layer uses each weight once; that is what generating
+text one character at a time looks like.
+
+## Measure: memory, twice
+
+Training must keep what backward will ask for. Two questions: how does what is kept grow with the batch, and do `tracemalloc`, which counts arrays, and the operating system, which counts pages, agree?
+"""
+
+
+# %%
+def analyze_memory():
+    """What is held at most, forward alone and with backward, by batch and by both counts."""
+    model, profiler = GPT(65, 64, d_model=64, num_layers=4, num_heads=4, seed=0), Profiler()
+    rng, batches, found = np.random.default_rng(0), [1, 2, 4, 8, 16], {}
+    for backward in (False, True):
+        for batch in batches:
+            ids = rng.integers(0, 65, size=(batch, 64))
+            found[backward, batch] = profiler.measure_memory(model, ids, backward=backward)
+    fig, axes = plt.subplots(figsize=(5, 3))
+    for backward, look, name in ((True, "o-", "forward and backward"), (False, "s--", "forward")):
+        peaks = [found[backward, batch].peak_bytes / 2**20 for batch in batches]
+        axes.plot(batches, peaks, look, label=name)
+    axes.axhline(model_bytes(model) / 2**20, color="grey", linestyle=":", label="the model itself")
+    axes.set(xlabel="texts in a batch", ylabel="MiB at the highest point")
+    axes.legend(fontsize=8)
+    show(fig, alt="Peak memory by batch: with backward a steep line, forward alone a flat one")
+    for batch in batches:
+        memory = found[True, batch]
+        told = "not told" if memory.resident_growth is None else f"{memory.resident_growth:,}"
+        print(f"batch {batch:2}: kept for backward {memory.kept_bytes:11,} bytes,", end=" ")
+        print(f"peak {memory.peak_bytes:11,}, the system's growth {told}")
+
+
+if __name__ == "__main__":
+    analyze_memory()
+
+# %% [markdown]
+r"""
+The system hands out pages, and a process keeps what it has freed for the next time: once a batch has been large, a smaller one asks for nothing. So the growth says what was *new*; arrays are counted by `tracemalloc`. Both are right, about different things.
+
+## Measure: what the instrument costs
+
+An instrument that changes what it measures must say by how much. A chain of layers that do nearly nothing is the worst case; a guess, in microseconds for each watched call?
+"""
+
+
+# %% nbgrader={"grade": false, "grade_id": "given-chain", "locked": true, "schema_version": 3, "solution": false, "task": false}
+class Chain(Module):
+    """The same tiny layer, many times."""
+
+    def __init__(self, length):
+        self.layers = [Identity() for _ in range(length)]
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+# %%
+def analyze_overhead():
+    """Extra time of a watched pass, for each call and in percent; the spread of single calls."""
+    x, profiler = Tensor(np.ones((4, 4))), Profiler()
+    chain = profiler.profile(Chain(200), x, iterations=30)
+    print(f"watching a call costs {chain.overhead_ms / 201 * 1e3:.1f} microseconds")
+    model = GPT(65, 64, d_model=64, num_layers=4, num_heads=4, seed=0)
+    ids = np.random.default_rng(0).integers(0, 65, size=(8, 64))
+    watched = profiler.profile(model, ids, iterations=30)
+    share = 100 * watched.overhead_ms / watched.forward_ms
+    print(f"a GPT of {len(watched.calls)} calls: {watched.forward_ms:.2f} ms, {share:+.1f} %")
+    cold = profiler.measure_latency(model, ids, warmup=0, iterations=200)
+    print("200 calls from the first on:", cold)
+    fig, axes = plt.subplots(figsize=(6, 2.8))
+    axes.plot(cold.samples, ".", markersize=4)
+    for q, style in ((50, "-"), (90, "--"), (99, ":")):
+        axes.axhline(cold.percentile(q), color="k", linestyle=style, linewidth=0.8, label=f"p{q}")
+    axes.set(xlabel="call", ylabel="ms", ylim=(0, None))
+    axes.legend(fontsize=8)
+    show(fig, alt=f"Milliseconds of 200 calls; median {cold.median_ms:.2f}, p99 {cold.p99_ms:.2f}")
+
+
+if __name__ == "__main__":
+    analyze_overhead()
+
 # %% nbgrader={"grade": true, "grade_id": "test-module-profiling", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_module():
-    """A GPT in total, by the formula on paper; every layer seen; and the model as it was."""
+    """A GPT in total, by the formula on paper; every call seen; the model as it was."""
     B, T, C, V, L, H = 2, 6, 8, 11, 3, 2
     model, ids = GPT(V, T, C, L, H, seed=0), np.zeros((B, T), int)
-    block = 24 * B * T * C * C + 4 * B * T * T * C + 6 * B * H * T * T + 9 * B * T * 4 * C
+    block = 24 * B * T * C * C + 4 * B * T * T * C + 6 * B * H * T * T + 36 * B * T * C
     wanted = L * (block + (2 + 2 * 7) * B * T * C) + (1 + 7 + 2 * V) * B * T * C
     check_equal(lambda: Profiler().count_flops(model, ids), wanted)
     profile = Profiler().profile(model, ids, iterations=3, backward=True)
+    check_equal(lambda: sum(row.calls for row in profile.rows), 5 + L * 10)
+    check_equal(lambda: sum("forward" in vars(layer) for _, layer in layers_of(model)), 0)
+    check_equal(lambda: sum(p.grad is not None for p in model.parameters()), 0)
+    check_equal(lambda: profile.forward_ms > 0 and profile.backward_ms > 0, True)
+    ### BEGIN HIDDEN TESTS
     check_equal(lambda: profile.flops, wanted)
     check_equal(lambda: profile.parameters, sum(p.numel() for p in model.parameters()))
-    check_equal(lambda: sum(row.calls for row in profile.rows), 5 + L * 10)
-    check_equal(lambda: [p.grad is None for p in model.parameters()].count(False), 0)
-    ### BEGIN HIDDEN TESTS
     check_equal(lambda: min(row.forward_ms for row in profile.rows) >= 0, True)
-    check_equal(lambda: profile.backward_ms > 0, True)
+    check_equal(lambda: model_bytes(model), 4 * profile.parameters)
+    latency = Profiler().measure_latency(model, ids, iterations=5)
+    check_equal(lambda: latency.low_ms <= latency.median_ms <= latency.p99_ms, True)
     ### END HIDDEN TESTS
 
 
@@ -1555,11 +1792,18 @@ if __name__ == "__main__":
 
 # %% [markdown]
 r"""
-**Question.** Of two layers that compute the same number of FLOPs, one runs at nine tenths of the peak and the other at a fiftieth, and nobody can make either of them faster on this machine. How can that be, and which of them gains from weights of one byte instead of four?
+**Question.** Of two layers that compute the same number of FLOPs, one runs at nine tenths of the machine's peak and the other at a fiftieth, and nobody can make either of them faster on this machine. How can that be, and which of them gains from weights of one byte instead of four?
 """
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "q-profiling", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 r"""
-The first computes much with every byte that it fetches, the second little: it waits for memory, and its bound is bandwidth times intensity. Weights of one byte instead of four move a quarter of the bytes, so that the second may run up to four times as fast (if its bytes are weights, as with one
-token at a time); the first is bound by arithmetic and gains nothing, unless the processor multiplies small numbers faster.
+The first computes much with every byte that it fetches, the second little: it waits for memory, and its bound is bandwidth times intensity. Weights of one byte move a quarter of the bytes, so that the second may run up to four times as fast, if most of its bytes are weights, as with one token at a time. The first is bound by
+arithmetic and gains nothing, unless the processor also multiplies small numbers faster.
+"""
+
+# %% [markdown]
+r"""
+**To think about.** A profiler counts `Embedding` as no work at all, and the table shows that it takes time. What is it doing? And if you profile a model in training mode, which of its layers cost more than in evaluation?
+
+You can now say where time and memory go. The largest waste in your GPT stands in plain sight: to write one character, it reads the whole text again. **Module 15** makes it remember.
 """

@@ -57,10 +57,13 @@ __all__ = [
     "model_bytes",
     "forward",
     "run",
+    "forget_gradients",
     "parameters_of",
     "check_counts",
     "Profiler",
     "traced",
+    "Pass",
+    "one_pass",
     "rows_of",
     "intensity",
     "attainable",
@@ -492,7 +495,7 @@ def explain(model: Any, inputs: Any, error: Exception) -> ProfilingError:
         )
     return ProfilingError(
         f"{where} raised {type(error).__name__} while {whole} was profiled on "
-        f"{shapes_in(inputs)}: {error} The model is as it was."
+        f"{shapes_in(inputs)}: {str(error).rstrip('.')}. The model is as it was."
     )
 
 
@@ -529,7 +532,8 @@ def unchanged(model: Any, inputs: Any = ()) -> Iterator[io.StringIO]:
         for items, kept in lists:
             items[:] = kept
         for array, numbers in buffers:
-            array[...] = numbers
+            if array.flags.writeable:  # else nobody has written into it either
+                array[...] = numbers
         for tensor, grad in grads:
             tensor.grad = grad
         generator().bit_generator.state = random
@@ -549,10 +553,10 @@ class Call:
     """One call of one layer.
 
     path, kind: which layer, and its class.
-    inputs:     the shapes of what it was called with.
+    inputs:     the shapes of what it was called with, in words.
     begin, end: seconds on the clock of time.perf_counter.
     flops:      of its own forward, without the layers inside; None if no rule is known.
-    moved:      bytes of its inputs, its own parameters and its result.
+    moved:      bytes of its inputs, of the arrays on the layer itself and of its result.
     nodes:      numbers of the graph at its beginning and its end.
     own:        seconds of its own forward.
     backward:   seconds of its own part of the backward pass.
@@ -560,7 +564,7 @@ class Call:
 
     path: str
     kind: str
-    inputs: str
+    inputs: str = ""
     begin: float = 0.0
     end: float = 0.0
     flops: int | None = None
@@ -587,20 +591,23 @@ def bytes_in(value: Any) -> int:
 class Tape:
     """Writes down every call of every layer: `with observing(model, tape.watch): model(x)`."""
 
-    def __init__(self) -> None:
+    def __init__(self, recorded: bool = False) -> None:
         self.calls: list[Call] = []
+        self.number = graph_number if recorded else int  # int() is 0
 
     def watch(self, path: str, layer: Any) -> Callable:
         """A forward that does what the layer's does, and writes down that it did."""
         forward, rule, kind = layer.forward, rule_for(layer), type(layer).__name__
-        own = sum(bytes_in(part) for _, part in members(layer) if isinstance(part, Parameter))
+        own = sum(bytes_in(part) for _, part in members(layer))
 
         def watched(*inputs: Any, **options: Any) -> Any:
-            call = Call(path, kind, shapes_in(inputs))
+            call = Call(path, kind)
             self.calls.append(call)
-            first, call.begin = graph_number(), time.perf_counter()
+            first = self.number()
+            call.begin = time.perf_counter()
             out = forward(*inputs, **options)
-            call.end, call.nodes = time.perf_counter(), (first, graph_number())
+            call.end = time.perf_counter()
+            call.nodes, call.inputs = (first, self.number()), shapes_in(inputs)
             call.flops = int(rule(layer, out, *inputs, **options)) if rule else None
             call.moved = bytes_in([*inputs, *options.values()]) + own + bytes_in(out)
             return out
@@ -746,10 +753,10 @@ class Profile:
     """What one pass through a model did.
 
     model, inputs: its class, the shapes.
-    rows:          a Row for each layer, in the order of layers_of; layers never called have 0 calls.
+    rows:          a Row for each layer, in the order of their first calls; last those never called.
     calls:         a Call for each call, in order.
     walk:          (path, begin, end) of the backward pass; empty without one.
-    overhead_ms:   by how much watching slowed the forward pass: median with it minus without it.
+    overhead_ms:   what watching adds to the forward pass: the fastest with it minus without it.
     """
 
     model: str
@@ -885,6 +892,13 @@ def run(model: Any, inputs: Any, backward: bool) -> None:
     answer = forward(model, inputs, recorded=backward)
     if backward:
         total(answer).backward()
+        forget_gradients(model, inputs)
+
+
+def forget_gradients(model: Any, inputs: Any) -> None:
+    """Leave no gradient on parameters and inputs."""
+    for tensor in [*parameters_of(model), *tensors_in(list(inputs))]:
+        tensor.grad = None
 
 
 def parameters_of(model: Any) -> list[Parameter]:
@@ -973,7 +987,9 @@ class Profiler:
 
     def profile(self, model: Any, *inputs: Any, warmup: int = 1, iterations: int = 9,
                 backward: bool = False) -> Profile:
-        """Run a model some times and report layer by layer on the pass in the middle, by its time.
+        """Run a model some times and report layer by layer on the fastest pass.
+
+        Whatever else the machine does only adds time.
 
         Args:
             model, inputs: what is run.
@@ -985,26 +1001,14 @@ class Profiler:
         passes, bare = [], []
         with unchanged(model, inputs):
             for _ in range(warmup + iterations):
-                passes.append(self.one_pass(model, inputs, backward))
+                passes.append(one_pass(model, inputs, backward))
                 bare += time_calls(lambda: forward(model, inputs, backward), 0, 1)
-        passes = sorted(passes[warmup:], key=lambda one: one[2])
-        calls, walk, _ = passes[len(passes) // 2]
-        watched = [(one[0][0].end - one[0][0].begin) * 1e3 for one in passes]
-        overhead = percentile(watched, 50) - percentile(bare[warmup:], 50)
-        self.last = Profile(type(model).__name__, shapes_in(inputs), rows_of(model, calls), calls,
-                            walk, overhead)  # fmt: skip
+        passes = passes[warmup:]
+        best = min(passes, key=lambda one: one.forward_ms + one.backward_ms)
+        overhead = min(one.forward_ms for one in passes) - min(bare[warmup:])
+        self.last = Profile(type(model).__name__, shapes_in(inputs), rows_of(model, best.calls),
+                            best.calls, best.walk, overhead)  # fmt: skip
         return self.last
-
-    def one_pass(self, model: Any, inputs: Any, backward: bool) -> tuple[list[Call], list, float]:
-        """One pass on a tape: its calls, its walk back, and its seconds."""
-        tape, walk = Tape(), []
-        start = time.perf_counter()
-        with observing(model, tape.watch):
-            answer = forward(model, inputs, backward)
-        tape.finish()
-        if backward:
-            walk = watch_backward(total(answer), tape.calls)
-        return tape.calls, walk, time.perf_counter() - start
 
     def to_json(self, path: Any = None) -> str:
         """The latest profile as JSON, see Profile.to_json."""
@@ -1035,10 +1039,36 @@ def traced() -> Iterator[None]:
             tracemalloc.stop()
 
 
+@dataclass
+class Pass:
+    """What one pass through a model left: see Profile."""
+
+    calls: list[Call]
+    walk: list[tuple[str, float, float]]
+    forward_ms: float
+    backward_ms: float
+
+
+def one_pass(model: Any, inputs: Any, backward: bool) -> Pass:
+    """Run a model on a tape."""
+    tape, walk = Tape(backward), []
+    with observing(model, tape.watch):
+        start = time.perf_counter()
+        answer = forward(model, inputs, recorded=backward)
+        middle = time.perf_counter()
+    tape.finish()
+    if backward:
+        walk = watch_backward(total(answer), tape.calls)
+        forget_gradients(model, inputs)
+    back = sum(end - begin for _, begin, end in walk)
+    return Pass(tape.calls, walk, (middle - start) * 1e3, back * 1e3)
+
+
 def rows_of(model: Any, calls: list[Call]) -> list[Row]:
     """A row for each layer; a shared parameter stands in the first row that has it."""
-    rows, seen = {}, set()
-    for path, layer in layers_of(model):
+    rows, seen, layers = {}, set(), dict(layers_of(model))
+    for path in dict.fromkeys([*(call.path for call in calls), *layers]):
+        layer = layers[path]
         own = {id(part): part.numel() for _, part in members(layer) if isinstance(part, Parameter)}
         rows[path] = Row(path, type(layer).__name__, sum(own[key] for key in own.keys() - seen))
         seen |= own.keys()
