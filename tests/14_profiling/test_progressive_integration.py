@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -292,7 +293,7 @@ class TestExports:
                 assert end <= begin + 1e-3 or end - begin == pytest.approx(shorter, abs=1e-3)
         walk = [span for span in spans if span["tid"] == 2]
         assert walk[0]["ts"] >= forward[0]["dur"]
-        assert all(a["ts"] + a["dur"] <= b["ts"] + 1e-3 for a, b in zip(walk, walk[1:], strict=False))
+        assert all(a["ts"] + a["dur"] <= b["ts"] + 1e-3 for a, b in pairwise(walk))
 
 
 class TestRoofline:

@@ -942,8 +942,13 @@ class Profiler:
         return sum(int(np.count_nonzero(parameter.data)) for parameter in parameters_of(model))
 
     def measure_sparsity(self, model: Any) -> float:
-        """The share of zeros among its weights, its parameters of two axes or more; else 0."""
+        """The share of zeros among its weights; 0 without any.
+
+        Weights are parameters of two axes or more, and what a layer's to_dense() stands for.
+        """
         weights = [raw(p) for p in parameters_of(model) if p.ndim > 1]
+        stored = [layer for _, layer in layers_of(model) if hasattr(type(layer), "to_dense")]
+        weights += [layer.to_dense() for layer in stored]
         size = sum(weight.size for weight in weights)
         return 1 - sum(int(np.count_nonzero(weight)) for weight in weights) / size if size else 0.0
 
