@@ -182,7 +182,7 @@ class TestTimes:
         assert all(rows[path].backward_ms > 0 for path in ("first", "relu", "tail.0", "tail.1"))
         order = list(dict.fromkeys(path for path, _, _ in profile.walk))
         assert order == ["tail.1", "tail.0", "relu", "first"]
-        assert profile.backward_ms == pytest.approx(sum(end - begin for _, begin, end in profile.walk) * 1e3)
+        assert 0 < profile.backward_ms <= sum(end - begin for _, begin, end in profile.walk) * 1e3 + 1e-6
 
     def test_backward_of_work_between_the_layers(self):
         class Between(nn.Module):
@@ -205,6 +205,41 @@ class TestTimes:
         plain(IDS).sum().backward()
         for p, q in zip(model.parameters(), plain.parameters(), strict=True):
             np.testing.assert_array_equal(p.grad, q.grad)
+
+    def test_what_disturbs_one_pass_is_not_in_the_rows(self):
+        """Each call has the shortest time of all passes, whichever pass was disturbed where."""
+
+        class Disturbed(nn.Module):
+            calls = 0
+
+            def forward(self, x):
+                Disturbed.calls += 1
+                time.sleep(0.03 * (Disturbed.calls % 2))
+                return x
+
+        class Two(nn.Module):
+            def __init__(self):
+                self.one, self.relu, self.two = Disturbed(), nn.ReLU(), Disturbed()
+
+            def forward(self, x):
+                return self.two(self.relu(self.one(x)))
+
+        rows = P.Profiler().profile(Two(), Tensor([1.0]), warmup=0, iterations=9).rows
+        assert [row.path for row in rows] == ["", "one", "relu", "two"]
+        assert min(row.forward_ms for row in rows) < 5 and max(row.forward_ms for row in rows) >= 30
+
+    def test_a_model_that_takes_another_way_each_time(self):
+        class Random(nn.Module):
+            def __init__(self):
+                self.layer, self.way = nn.ReLU(), iter(range(1000))
+
+            def forward(self, x):
+                for _ in range(next(self.way) % 3):
+                    x = self.layer(x)
+                return x
+
+        rows = P.Profiler().profile(Random(), Tensor([1.0]), iterations=6).rows
+        assert [row.path for row in rows] == ["", "layer"] and rows[1].calls in {0, 1, 2}
 
     def test_overhead_is_small_against_a_model_that_waits(self):
         profile = P.Profiler().profile(Slow(0.01, 0.01), Tensor([1.0]))
