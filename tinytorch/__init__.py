@@ -93,6 +93,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "topk": "write np.argsort(-x.numpy(), axis)[..., :k]",
         "isnan": "write np.isnan(x.numpy())",
         "log1p": "write (1 + x).log()",
+        "profiler": "write from tinytorch.profiling import Profiler",
     },
 )
 

@@ -158,6 +158,7 @@ INSTEAD: dict[str, dict[str, str]] = {
         "equal": "write np.array_equal(x.data, y.data)", "utils": "write from tinytorch.data import DataLoader",
         "as_tensor": "write tensor(...), which copies", "topk": "write np.argsort(-x.numpy(), axis)[..., :k]",
         "isnan": "write np.isnan(x.numpy())", "log1p": "write (1 + x).log()",
+        "profiler": "write from tinytorch.profiling import Profiler",
     },
     "nn": {
         "Sequential": "write a class whose forward shows each step",

@@ -137,9 +137,11 @@ def count_linear(rows, inputs, outputs):
 
 # %% nbgrader={"grade": true, "grade_id": "test-counted", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_counted():
-    """The sum of three products on paper, and a layer."""
+    """The sum of three products on paper, a layer, and a number that stays what it was."""
+    three = Counted(3)
     check_equal(lambda: count_linear(rows=1, inputs=3, outputs=1), ([[4.0]], 6))
     check_equal(lambda: count_linear(rows=2, inputs=2, outputs=2)[1], 16)
+    check_close(lambda: [three * 2, three + 1, three.value][-1], 3)
     ### BEGIN HIDDEN TESTS
     check_equal(lambda: count_linear(rows=3, inputs=5, outputs=4)[1], 120)
     check_close(lambda: (Counted(2) * 3.5 + 4).value, 11)
@@ -1821,7 +1823,7 @@ def test_module():
     check_equal(lambda: sum(row.calls for row in profile.rows), 5 + L * 10)
     check_equal(lambda: sum("forward" in vars(layer) for _, layer in layers_of(model)), 0)
     check_equal(lambda: sum(p.grad is not None for p in model.parameters()), 0)
-    check_equal(lambda: profile.forward_ms > 0 and profile.backward_ms > 0, True)
+    check_equal(lambda: profile.backward_ms > 0, True)
     ### BEGIN HIDDEN TESTS
     check_equal(lambda: profile.flops, wanted)
     check_equal(lambda: profile.parameters, sum(p.numel() for p in model.parameters()))

@@ -1,5 +1,5 @@
 """Putting back means to store the forward that the layer had."""
-# loses: test-observing, test-module-profiling
+# loses: test-observing
 
 # %% observing
 #| export
