@@ -44,12 +44,15 @@ class Net(nn.Module):
         self.first, self.norm, self.dropout = nn.Linear(3, 5), nn.BatchNorm2d(5), nn.Dropout(0.5)
         self.blocks = [nn.Linear(5, 5), nn.ReLU(), {"last": nn.Linear(5, 2)}]
         self.trouble, self.calls, self.seen, self.shapes = trouble, 0, [], {}
+        self.rng = np.random.default_rng(0)
 
     def forward(self, x):
         self.calls += 1
         self.seen.append(x.shape)
         self.shapes[self.calls] = x.shape
         self.newest = x
+        self.first.weight.data[...] *= 0.5
+        self.rng.random()
         x = self.dropout(self.norm(self.first(x).reshape(-1, 5, 1, 1)).reshape(-1, 5))
         self.blocks[0].eval()
         if self.trouble:
@@ -75,7 +78,8 @@ def everything(model):
     grads = [(id(p.grad), None if p.grad is None else p.grad.tolist()) for p in model.parameters()]
     state = {path: array.tolist() for path, array in model.state_dict().items()}
     modes = [module.training for _, module in model.named_modules()]
-    return copy.deepcopy((plain, functions, grads, state, modes, generator().bit_generator.state))
+    random = [source.bit_generator.state for source in (generator(), model.rng)]
+    return copy.deepcopy((plain, functions, grads, state, modes, random))
 
 
 def fail(error):
@@ -112,6 +116,25 @@ class TestTheModelIsAsItWas:
         way(nn.Linear(3, 2), x)
         assert x.grad is before
         np.testing.assert_array_equal(x.grad, np.full((4, 3), 2))
+
+    @every_way
+    def test_numbers_that_are_replaced(self, way):
+        """A forward that gives a parameter new numbers, of another shape and type of memory."""
+
+        class Replaces(nn.Module):
+            def __init__(self):
+                self.weight = nn.Parameter(np.ones((3, 2)))
+
+            def forward(self, x):
+                out = x @ self.weight
+                self.weight.data = np.zeros((3, 2), np.float32)
+                return out
+
+        model = Replaces()
+        array = model.weight._data
+        way(model, X)
+        assert model.weight._data is array
+        np.testing.assert_array_equal(array, np.ones((3, 2)))
 
     @every_way
     def test_a_graph_that_is_alive(self, way):
@@ -245,8 +268,9 @@ print(Profiler().profile(layer, small, backward=True).flops)
     @pytest.mark.parametrize("model", [lambda x: x, None, "net", Tensor([1.0]), nn.Linear, [nn.Linear(2, 2)]], ids=repr)
     @every_way
     def test_what_is_no_model(self, way, model):
-        with pytest.raises(TypeError, match="a Profiler looks into a Module"):
-            way(model, X)
+        for measure in (way, lambda model, _: Profiler().count_parameters(model)):
+            with pytest.raises(TypeError, match="a Profiler looks into a Module"):
+                measure(model, X)
 
     @pytest.mark.parametrize(
         "counts", [{"iterations": 0}, {"iterations": 2.0}, {"warmup": -1}, {"warmup": True}], ids=str
@@ -318,7 +342,8 @@ class TestUnusualModels:
                 return self.layer(x)
 
         profile = Profiler().profile(Net(), X)
-        assert [row.calls for row in profile.rows] == [0, 1] and profile.flops == 120
+        assert {row.path: row.calls for row in profile.rows} == {"": 0, "layer": 1}
+        assert profile.flops == 120
 
     def test_a_model_that_holds_itself(self):
         class Ring(nn.Module):

@@ -36,8 +36,8 @@ __all__ = [
     "shapes_in",
     "name_of",
     "explain",
+    "Snapshot",
     "unchanged",
-    "attribute_values",
     "Call",
     "graph_number",
     "bytes_in",
@@ -500,52 +500,63 @@ def explain(model: Any, inputs: Any, error: Exception) -> ProfilingError:
     )
 
 
-@contextmanager
-def unchanged(model: Any, inputs: Any = ()) -> Iterator[io.StringIO]:
-    """Run the block; leave attributes, modes, buffers, gradients and random numbers as they were.
+class Snapshot:
+    """All that running a model may change: attributes, numbers, gradients, random numbers."""
 
-    Yields:
-        What the model printed, which is held back; a warning says so.
+    def __init__(self, model: Any, inputs: Any) -> None:
+        layers = [layer for _, layer in layers_of(model)]
+        values = [value for layer in layers for value in vars(layer).values()]
+        parts = [part for layer in layers for _, part in members(layer)]
+        tensors = [part for part in [*parts, *tensors_in(list(inputs))] if isinstance(part, Tensor)]
+        sources = [generator(), *(part for part in parts if isinstance(part, np.random.Generator))]
+        self.dicts = [(kept, dict(kept)) for kept in [*map(vars, layers), *values]
+                      if isinstance(kept, dict)]  # fmt: skip
+        self.lists = [(kept, list(kept)) for kept in values if isinstance(kept, list)]
+        self.tensors = [(t, t._data, t._grad, t._requires_grad) for t in tensors]
+        self.arrays = [(array, array.copy()) for array in arrays_of(model)]
+        self.random = [(source.bit_generator, source.bit_generator.state) for source in sources]
+
+    def restore(self) -> None:
+        """Put everything back."""
+        for now, before in self.dicts:
+            now.clear()
+            now.update(before)
+        for items, kept in self.lists:
+            items[:] = kept
+        for tensor, *before in self.tensors:
+            tensor._data, tensor._grad, tensor._requires_grad = before
+        for array, numbers in self.arrays:
+            if array.flags.writeable:  # else nobody has written into it either
+                array[...] = numbers
+        for bits, state in self.random:
+            bits.state = state
+
+
+@contextmanager
+def unchanged(model: Any, inputs: Any = ()) -> Iterator[None]:
+    """Run the block without gradients from before; leave the model as it was, see Snapshot.
+
+    What the model prints is held back, and a warning says so.
 
     Raises:
         ProfilingError, OutOfMemory: the block raised an error; see explain.
     """
-    layers = [layer for _, layer in layers_of(model)]
-    attributes = [(vars(layer), dict(vars(layer))) for layer in layers]
-    lists = [(kept, list(kept)) for kept in attribute_values(layers) if isinstance(kept, list)]
-    dicts = [(kept, dict(kept)) for kept in attribute_values(layers) if isinstance(kept, dict)]
-    names = [(layer, name) for layer in layers for name in getattr(layer, "_buffers", ())]
-    buffers = [(array, array.copy()) for array in (getattr(*place) for place in names)]
-    tensors = [part for layer in layers for _, part in members(layer) if isinstance(part, Tensor)]
-    grads = [(tensor, tensor.grad) for tensor in [*tensors, *tensors_in(list(inputs))]]
-    random, printed = generator().bit_generator.state, io.StringIO()
-    for tensor, _ in grads:
-        tensor.grad = None
+    snapshot, printed = None, io.StringIO()
     try:
+        snapshot = Snapshot(model, inputs)
+        forget_gradients(model, inputs)
         with redirect_stdout(printed):
-            yield printed
+            yield
     except Exception as error:
+        if snapshot is None and not isinstance(error, MemoryError):
+            raise
         raise explain(model, inputs, error) from error
     finally:
-        for now, before in [*attributes, *dicts]:
-            now.clear()
-            now.update(before)
-        for items, kept in lists:
-            items[:] = kept
-        for array, numbers in buffers:
-            if array.flags.writeable:  # else nobody has written into it either
-                array[...] = numbers
-        for tensor, grad in grads:
-            tensor.grad = grad
-        generator().bit_generator.state = random
+        if snapshot is not None:
+            snapshot.restore()
     if printed.getvalue():
         warnings.warn(f"{type(model).__name__} prints while it computes; that is held back while "
                       "it is profiled, and its times contain the printing.", stacklevel=4)
-
-
-def attribute_values(layers: list[Any]) -> list[Any]:
-    """What stands in the attributes of layers."""
-    return [value for layer in layers for value in vars(layer).values()]
 
 
 # From cell 'given-tape'.
@@ -903,8 +914,9 @@ def forget_gradients(model: Any, inputs: Any) -> None:
 
 
 def parameters_of(model: Any) -> list[Parameter]:
-    """Every Parameter of a model, once; none of an activation."""
-    return model.parameters() if isinstance(model, Module) else []
+    """Every Parameter of a model, once."""
+    parts = [part for _, layer in layers_of(model) for _, part in members(layer)]
+    return list({id(part): part for part in parts if isinstance(part, Parameter)}.values())
 
 
 def check_counts(**counts: Any) -> None:
