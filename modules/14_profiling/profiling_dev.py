@@ -32,7 +32,7 @@ import traceback
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from math import prod
@@ -59,7 +59,7 @@ from tinytorch.text.embeddings import Embedding, PositionalEncoding
 import matplotlib.pyplot as plt  # this page only: tests, plots and measurements are not exported
 
 from tinytorch.core.tensor import keep_freed_memory
-from tito.lab import check_close, check_equal, show
+from tito.lab import bench, check_close, check_equal, show
 
 # %% [markdown]
 r"""
@@ -165,20 +165,11 @@ Counting like this is right. Is it any use? Guess how long it would take to coun
 # %%
 def analyze_counting():
     """Time for one counted operation, and what that makes of a product of a billion."""
-    start = time.perf_counter()
-    _, operations = count_linear(rows=30, inputs=30, outputs=30)
-    each = (time.perf_counter() - start) / operations
+    each = bench(count_linear, 30, 30, 30, samples=3).low_ms / (2 * 30**3)
     a = np.ones((1000, 1000), np.float32)
-    product = min(time_it(lambda: a @ a) for _ in range(3))
-    print(f"counting: {each * 1e9:.0f} ns for each operation,", end=" ")
-    print(f"{2 * 1000**3 * each / 60:.0f} minutes for the product; NumPy: {product * 1e3:.1f} ms")
-
-
-def time_it(function):
-    """Seconds of one call."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+    product = bench(np.matmul, a, a, samples=5).low_ms
+    print(f"counting: {each * 1e6:.0f} ns for each operation,", end=" ")
+    print(f"{2 * 1000**3 * each / 60e3:.0f} minutes for the product; NumPy: {product:.1f} ms")
 
 
 if __name__ == "__main__":
@@ -330,8 +321,8 @@ def attention_flops(
         key: shape (B, S, C), the query if None; value likewise, the key if None.
     """
     ### BEGIN SOLUTION
-    key = query if key is None else key
-    B, T, C, S = prod(query.shape[:-2]), query.shape[-2], layer.embed_dim, key.shape[-2]
+    B, T, C = prod(query.shape[:-2]), query.shape[-2], layer.embed_dim
+    S = T if key is None else key.shape[-2]
     projections = 2 * B * (T + S + S) * C * C
     products = 2 * B * T * S * C + 2 * B * T * S * C
     softmax = 6 * B * layer.num_heads * T * S
@@ -498,9 +489,9 @@ def layers_of(model: Any) -> list[tuple[str, Any]]:
     found: dict[int, tuple[str, Any]] = {}
     for path, module in model.named_modules():
         found.setdefault(id(module), (path, module))
-        for name, part in members(module):
-            if isinstance(part, Activation):
-                found.setdefault(id(part), (f"{path}.{name}".lstrip("."), part))
+        for name, value in members(module):
+            if isinstance(value, Activation):
+                found.setdefault(id(value), (f"{path}.{name}".lstrip("."), value))
     return list(found.values())
 
 
@@ -1405,7 +1396,7 @@ class Profiler:
         check_counts(warmup=warmup, iterations=iterations)
         passes, bare = [], []
         with unchanged(model, inputs):
-            for _ in range(warmup + iterations):
+            for _ in range(iterations + warmup):
                 passes.append(one_pass(model, inputs, backward))
                 bare += time_calls(lambda: forward(model, inputs, backward), 0, 1)
         passes = passes[warmup:]
@@ -1433,15 +1424,12 @@ class Profiler:
 @contextmanager
 def traced() -> Iterator[None]:
     """Have tracemalloc count inside the block; it goes on if it was counting before."""
-    running = tracemalloc.is_tracing()
-    if not running:
-        tracemalloc.start()
-    tracemalloc.reset_peak()
-    try:
+    with ExitStack() as after:
+        if not tracemalloc.is_tracing():
+            tracemalloc.start()
+            after.callback(tracemalloc.stop)
+        tracemalloc.reset_peak()
         yield
-    finally:
-        if not running:
-            tracemalloc.stop()
 
 
 @dataclass

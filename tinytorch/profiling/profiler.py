@@ -83,7 +83,7 @@ import traceback
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from math import prod
@@ -213,8 +213,8 @@ def attention_flops(
         query: shape (B, T, C).
         key: shape (B, S, C), the query if None; value likewise, the key if None.
     """
-    key = query if key is None else key
-    B, T, C, S = prod(query.shape[:-2]), query.shape[-2], layer.embed_dim, key.shape[-2]
+    B, T, C = prod(query.shape[:-2]), query.shape[-2], layer.embed_dim
+    S = T if key is None else key.shape[-2]
     projections = 2 * B * (T + S + S) * C * C
     products = 2 * B * T * S * C + 2 * B * T * S * C
     softmax = 6 * B * layer.num_heads * T * S
@@ -325,9 +325,9 @@ def layers_of(model: Any) -> list[tuple[str, Any]]:
     found: dict[int, tuple[str, Any]] = {}
     for path, module in model.named_modules():
         found.setdefault(id(module), (path, module))
-        for name, part in members(module):
-            if isinstance(part, Activation):
-                found.setdefault(id(part), (f"{path}.{name}".lstrip("."), part))
+        for name, value in members(module):
+            if isinstance(value, Activation):
+                found.setdefault(id(value), (f"{path}.{name}".lstrip("."), value))
     return list(found.values())
 
 
@@ -1019,7 +1019,7 @@ class Profiler:
         check_counts(warmup=warmup, iterations=iterations)
         passes, bare = [], []
         with unchanged(model, inputs):
-            for _ in range(warmup + iterations):
+            for _ in range(iterations + warmup):
                 passes.append(one_pass(model, inputs, backward))
                 bare += time_calls(lambda: forward(model, inputs, backward), 0, 1)
         passes = passes[warmup:]
@@ -1047,15 +1047,12 @@ class Profiler:
 @contextmanager
 def traced() -> Iterator[None]:
     """Have tracemalloc count inside the block; it goes on if it was counting before."""
-    running = tracemalloc.is_tracing()
-    if not running:
-        tracemalloc.start()
-    tracemalloc.reset_peak()
-    try:
+    with ExitStack() as after:
+        if not tracemalloc.is_tracing():
+            tracemalloc.start()
+            after.callback(tracemalloc.stop)
+        tracemalloc.reset_peak()
         yield
-    finally:
-        if not running:
-            tracemalloc.stop()
 
 
 @dataclass

@@ -16,11 +16,11 @@ class Counted:
         cls.done = cls.done + 1
         return cls(value)
 
-    def __add__(self, other):
-        return self.noted(float(self) + float(other))
+    def __add__(self, number):
+        return self.noted(float(self) + float(number))
 
-    def __mul__(self, other):
-        return self.noted(float(self) * float(other))
+    def __mul__(self, number):
+        return self.noted(float(self) * float(number))
 
     __radd__, __rmul__ = __add__, __mul__
 
@@ -112,12 +112,10 @@ def percentile(samples, q):
 #| export
 def count_bytes(arrays):
     weighed, seen = 0, []
-    for array in arrays:
-        while isinstance(array.base, np.ndarray):
-            array = array.base
-        if not any(array is other for other in seen):
-            seen.append(array)
-            weighed += array.size * array.itemsize
+    for owner in map(owner_of, arrays):
+        if not any(owner is other for other in seen):
+            seen.append(owner)
+            weighed += owner.size * owner.itemsize
     return weighed
 
 # %% roofline

@@ -11,7 +11,7 @@ def observing(model: Any, watch: Callable[[str, Any], Callable]) -> Iterator[Non
         before.append((layer, vars(layer).get("forward")))
         vars(layer)["forward"] = replacement
     try:
-        yield
+        yield None
     finally:
         for layer, own in before:
             vars(layer).pop("forward")
