@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time a name is l
     from tinytorch import models as models
     from tinytorch import nn as nn
     from tinytorch import optim as optim
+    from tinytorch import profiling as profiling
     from tinytorch import text as text
 
 __getattr__, __dir__, __all__ = lazy_names(
@@ -35,7 +36,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "core.autograd": ["enable_autograd", "no_grad"],
         "core.training": ["Trainer"],
     },
-    facades=["autograd", "data", "models", "nn", "optim", "text"],
+    facades=["autograd", "data", "models", "nn", "optim", "profiling", "text"],
     instead={
         "abs": "it is a method here, x.abs(...)",
         "add": "it is a method here, x.add(...)",
@@ -92,6 +93,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "topk": "write np.argsort(-x.numpy(), axis)[..., :k]",
         "isnan": "write np.isnan(x.numpy())",
         "log1p": "write (1 + x).log()",
+        "profiler": "write from tinytorch.profiling import Profiler",
     },
 )
 

@@ -125,6 +125,14 @@ MODULES: tuple[Module, ...] = (
         {"nn": ("FeedForward", "LayerNorm", "TransformerBlock"), "nn.functional": ("layer_norm",),
          "models": ("GPT", "TransformerBlock")},
     ),
+    Module(
+        14, "profiling", "profiling.profiler", (1, 2, 3, 4, 5, 9, 11, 12, 13), 80, 5,
+        "where time and memory go: FLOPs by layer, latency, bytes, a roofline",
+        {"profiling": ("Profiler", "flops_of", "measure_machine", "model_bytes")},
+    ),
+    Module(15, "memoization", "generation.kv_cache", (1,), 20, 3, "what memoization gives, in one phrase", {}),
+    Module(16, "quantization", "optimization.quantization", (1,), 20, 3, "what quantization gives, in one phrase", {}),
+    Module(17, "compression", "optimization.compression", (1,), 20, 3, "what compression gives, in one phrase", {}),
 )  # fmt: skip
 
 
@@ -150,6 +158,7 @@ INSTEAD: dict[str, dict[str, str]] = {
         "equal": "write np.array_equal(x.data, y.data)", "utils": "write from tinytorch.data import DataLoader",
         "as_tensor": "write tensor(...), which copies", "topk": "write np.argsort(-x.numpy(), axis)[..., :k]",
         "isnan": "write np.isnan(x.numpy())", "log1p": "write (1 + x).log()",
+        "profiler": "write from tinytorch.profiling import Profiler",
     },
     "nn": {
         "Sequential": "write a class whose forward shows each step",
