@@ -14,7 +14,7 @@ __all__ = [
     "CacheBase",
     "KVCache",
     "attend_new",
-    "linear_arrays",
+    "product",
     "mean_column",
     "linear_rows",
     "norm_rows",
@@ -40,7 +40,7 @@ import numpy as np
 
 from tinytorch.core.attention import MultiHeadAttention, as_numbers
 from tinytorch.core.autograd import no_grad
-from tinytorch.core.layers import Linear, Module, linear
+from tinytorch.core.layers import Linear, Module
 from tinytorch.core.tensor import ShapeError, Tensor, raw, wrap
 from tinytorch.models.transformer import GPT, FeedForward, LanguageModel, LayerNorm
 from tinytorch.models.transformer import TransformerBlock, check_text, gelu_arrays
@@ -122,8 +122,9 @@ def check_model(model: Any) -> None:
     It goes through a GPT's own parts, so a forward that somebody else wrote would be passed over.
     """
     if not isinstance(model, GPT) or type(model).forward is not GPT.forward:
-        raise TypeError(f"KVCache remembers for the GPT of module 13, not for {type(model).__name__}"
-                        ", which computes something else: call its own generate.")
+        name = type(model).__name__
+        raise TypeError(f"KVCache remembers for the GPT of module 13, not for {name}, which "
+                        "computes something else: call its own generate.")
     for i, block in enumerate(model.blocks):
         known = type(block).forward is TransformerBlock.forward
         if not known or not all(hasattr(block.attention, name) for name in ("pack", "out_proj")):
@@ -258,7 +259,13 @@ def attend_new(q: np.ndarray, keys: np.ndarray, values: np.ndarray) -> np.ndarra
 
 
 # From cell 'given-through'.
-linear_arrays = linear.__wrapped__  # module 03's function itself, on arrays
+def product(rows: np.ndarray, weight: Any, bias: Any = None) -> np.ndarray:
+    """Module 03's linear for rows of the right shape: its checks cost one row a third of its time.
+    """
+    out = rows @ raw(weight).T  # (N, in) @ (in, out) -> (N, out)
+    if bias is not None:
+        out += raw(bias)
+    return out
 
 
 @functools.cache
@@ -269,7 +276,7 @@ def mean_column(C: int) -> np.ndarray:
 
 def linear_rows(layer: Linear, rows: np.ndarray) -> np.ndarray:
     """A Linear, without the call."""
-    return linear_arrays(rows, raw(layer.weight), raw(layer.bias))
+    return product(rows, layer.weight, layer.bias)
 
 
 def norm_rows(layer: LayerNorm, rows: np.ndarray) -> np.ndarray:
@@ -308,7 +315,7 @@ def packed(attention: Module, rows: np.ndarray) -> np.ndarray:
     """Query, key and value of each row side by side: (N, C) -> (N, 3C)."""
     if type(attention) is not MultiHeadAttention:
         return raw(attention.pack(wrap(rows)))
-    return linear_arrays(rows, raw(attention.in_proj_weight), raw(attention.in_proj_bias))
+    return product(rows, attention.in_proj_weight, attention.in_proj_bias)
 
 
 # From cell 'block-step'.
@@ -397,7 +404,7 @@ def advance(model: GPT, ids: Any, cache: KVCache) -> np.ndarray:
     TODO: the steps of GPT.forward, on rows.
     APPROACH: 1. model.embedding(ids), as an array, plus the T rows of model.positions.table from
         the first new place on; as a pile (B * T, C)  2. every block in turn, with its number
-        3. the last norm  4. linear_arrays(rows, weight), the tied head
+        3. the last norm  4. product(rows, weight), the tied head
         5. write the ids behind the known ones, and move cache.length
     EXAMPLE:
         >>> model = small_gpt()
@@ -415,7 +422,7 @@ def advance(model: GPT, ids: Any, cache: KVCache) -> np.ndarray:
         for layer, block in enumerate(model.blocks):
             rows = block_step(block, rows, cache, layer)
         rows = through(model.norm, rows)
-        logits = linear_arrays(rows, raw(model.embedding.weight))  # (B * T, V)
+        logits = product(rows, model.embedding.weight)  # (B * T, C) @ (C, V) -> (B * T, V)
         cache.ids[:, start:stop] = ids
         cache.length = stop
         return logits.reshape(*ids.shape, -1)  # (B, T, V)
