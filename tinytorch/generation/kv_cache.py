@@ -156,7 +156,7 @@ class CacheBase:
         heads = model.blocks[0].attention.num_heads
         d = model.positions.d_model // heads
         shape = (len(model.blocks), batch_size, heads, model.context, d)
-        self.keys, self.values = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        self.keys, self.values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self.ids = np.zeros((batch_size, model.context), np.intp)
         self.length = 0
 

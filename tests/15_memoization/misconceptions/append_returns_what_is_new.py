@@ -1,5 +1,5 @@
 """The new keys and values are what comes out."""
-# loses: test-kv-cache, test-block-step, test-advance, test-remembering, test-module-memoization
+# loses: test-kv-cache, test-block-step, test-advance, test-remembering
 
 # %% kv-cache
 #| export

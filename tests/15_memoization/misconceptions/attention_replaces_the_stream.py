@@ -1,5 +1,5 @@
 """What attention finds is the new stream."""
-# loses: test-block-step, test-advance, test-remembering
+# loses: test-block-step, test-advance, test-remembering, test-module-memoization
 
 # %% block-step
 #| export

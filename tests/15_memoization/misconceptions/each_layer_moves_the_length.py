@@ -1,5 +1,5 @@
 """The length moves with every layer."""
-# loses: test-advance, test-remembering
+# loses: test-advance, test-remembering, test-module-memoization
 
 # %% advance
 #| export

@@ -1,5 +1,5 @@
 """The feed-forward layer reads the stream itself."""
-# loses: test-block-step, test-advance, test-remembering
+# loses: test-block-step, test-advance, test-remembering, test-module-memoization
 
 # %% block-step
 #| export

@@ -1,5 +1,5 @@
 """Heads lie side by side after a reshape."""
-# loses: test-block-step, test-advance, test-remembering
+# loses: test-block-step, test-advance, test-remembering, test-module-memoization
 
 # %% block-step
 #| export

@@ -1,5 +1,5 @@
 """A newcomer sees the places before its own."""
-# loses: test-attend-new, test-block-step, test-advance, test-remembering
+# loses: test-attend-new, test-block-step, test-advance, test-remembering, test-module-memoization
 
 # %% attend-new
 #| export

@@ -1,5 +1,5 @@
 """All layers have the same keys and values."""
-# loses: test-kv-cache, test-block-step, test-advance, test-remembering, test-module-memoization
+# loses: test-kv-cache, test-advance, test-remembering
 
 # %% kv-cache
 #| export

@@ -1,5 +1,5 @@
 """The prefix is as long as there are places that agree."""
-# loses: test-common-prefix
+# loses: test-common-prefix, test-remembering
 
 # %% common-prefix
 #| export

@@ -1,5 +1,5 @@
 """Side by side stand query, value and key."""
-# loses: test-block-step, test-advance, test-remembering
+# loses: test-block-step, test-advance, test-remembering, test-module-memoization
 
 # %% block-step
 #| export
