@@ -1,5 +1,5 @@
 """The whole room comes out, filled or not."""
-# loses: test-kv-cache, test-block-step, test-advance, test-remembering
+# loses: test-kv-cache, test-block-step, test-advance, test-remembering, test-module-memoization
 
 # %% kv-cache
 #| export

@@ -1,5 +1,5 @@
 """The new keys and values are what comes out."""
-# loses: test-kv-cache, test-block-step, test-advance, test-remembering
+# loses: test-kv-cache, test-block-step, test-advance, test-remembering, test-module-memoization
 
 # %% kv-cache
 #| export

@@ -1,5 +1,5 @@
 """New ids begin at position 0."""
-# loses: test-advance, test-remembering
+# loses: test-advance, test-remembering, test-module-memoization
 
 # %% advance
 #| export

@@ -1,5 +1,5 @@
 """What the cache has read, it need not forget."""
-# loses: test-remembering
+# loses: test-remembering, test-module-memoization
 
 # %% remembering
 #| export

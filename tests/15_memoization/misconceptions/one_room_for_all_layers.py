@@ -1,5 +1,5 @@
 """All layers have the same keys and values."""
-# loses: test-kv-cache, test-advance, test-remembering
+# loses: test-kv-cache, test-advance, test-remembering, test-module-memoization
 
 # %% kv-cache
 #| export

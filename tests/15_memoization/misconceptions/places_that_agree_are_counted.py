@@ -1,5 +1,5 @@
 """The prefix is as long as there are places that agree."""
-# loses: test-common-prefix, test-remembering
+# loses: test-common-prefix, test-remembering, test-module-memoization
 
 # %% common-prefix
 #| export

@@ -1,5 +1,5 @@
 """A text only grows."""
-# loses: test-common-prefix, test-remembering
+# loses: test-common-prefix, test-remembering, test-module-memoization
 
 # %% common-prefix
 #| export
