@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from benchmarks import attention, chain, cnn, embedding, gpt, graph, loader, mlp, profiling, text
+from benchmarks import attention, chain, cnn, embedding, generation, gpt, graph, loader, mlp, profiling, text
 from benchmarks.harness import measure
 from benchmarks.memory import measure_memory
 from benchmarks.table import into_readme, machine, show, to_json
@@ -19,6 +19,7 @@ WORKLOADS = [
     *embedding.WORKLOADS,
     *attention.WORKLOADS,
     *gpt.WORKLOADS,
+    *generation.WORKLOADS,
     *chain.WORKLOADS,
     *graph.WORKLOADS,
     *loader.WORKLOADS,

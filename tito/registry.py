@@ -130,7 +130,11 @@ MODULES: tuple[Module, ...] = (
         "where time and memory go: FLOPs by layer, latency, bytes, a roofline",
         {"profiling": ("Profiler", "flops_of", "measure_machine", "model_bytes")},
     ),
-    Module(15, "memoization", "generation.kv_cache", (1,), 20, 3, "what memoization gives, in one phrase", {}),
+    Module(
+        15, "memoization", "generation.kv_cache", (1, 3, 4, 5, 6, 12, 13), 75, 4,
+        "nothing computed twice: memoization, the key-value cache, text at several times the speed",
+        {"generation": ("KVCache", "generate")},
+    ),
     Module(16, "quantization", "optimization.quantization", (1,), 20, 3, "what quantization gives, in one phrase", {}),
     Module(17, "compression", "optimization.compression", (1,), 20, 3, "what compression gives, in one phrase", {}),
 )  # fmt: skip
