@@ -128,7 +128,7 @@ MODULES: tuple[Module, ...] = (
     Module(14, "profiling", "profiling.profiler", (1,), 20, 3, "what profiling gives, in one phrase", {}),
     Module(15, "memoization", "generation.kv_cache", (1,), 20, 3, "what memoization gives, in one phrase", {}),
     Module(
-        16, "quantization", "optimization.quantization", (1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 13), 95, 5,
+        16, "quantization", "optimization.quantization", (1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 13, 14), 95, 5,
         "a byte for a weight: scale and zero point, the int8 product, calibration",
         {"optimization": ("QuantizedConv2d", "QuantizedEmbedding", "QuantizedLinear", "compare_model_sizes",
                           "dequantize_int8", "quantize_int8", "quantize_model")},

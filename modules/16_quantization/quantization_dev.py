@@ -17,7 +17,7 @@ r"""
 A trained weight such as 0.0413728 takes four bytes, and most of its digits say nothing. Today you store every weight of a network in a single byte and let it compute with whole numbers: three quarters
 of the memory are free, and you measure what that costs.
 
-**Needs** `Tensor` (01), layers (03), autograd (05), training (07), convolution (09), embeddings (11), attention (12), a GPT (13), and, for its own networks, activations (02), losses (04) and optimizers (06) | **Exports** `tinytorch.optimization.quantization` | **About** 5 hours | **Points** 95
+**Needs** `Tensor` (01), layers (03), autograd (05), training (07), convolution (09), embeddings (11), attention (12), a GPT (13), the Profiler (14), and, for its own networks, activations (02), losses (04) and optimizers (06) | **Exports** `tinytorch.optimization.quantization` | **About** 5 hours | **Points** 95
 
 The two folded cells below import what this page needs.
 """
@@ -37,6 +37,7 @@ from tinytorch.core.layers import Linear, Module, Parameter, opened, state_array
 from tinytorch.core.spatial import Columns, Conv2d, Window, by_group, check_images
 from tinytorch.core.tensor import ShapeError, Tensor, raw
 from tinytorch.core.training import as_input
+from tinytorch.profiling.profiler import conv2d_flops, flops_of, linear_flops
 from tinytorch.text.embeddings import Embedding, check_ids
 
 # %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -180,7 +181,7 @@ def on_grid(x: np.ndarray, scale: Any, zero_point: Any, bits: int = 8) -> np.nda
     """The whole numbers, as float32, that stand for x; beyond the grid's ends, its ends."""
     ### BEGIN SOLUTION
     top = 2 ** (bits - 1) - 1
-    whole = x / scale
+    whole = np.asarray(x / scale)
     np.rint(whole, out=whole)
     whole += zero_point
     return np.clip(whole, -top - 1, top, out=whole)
@@ -356,7 +357,7 @@ def analyze_rows():
     left.legend(fontsize=7)
     row = np.sort(weight[0])
     right.plot(row, row, color="grey", linewidth=1, label="float32")
-    for bits, marker in ((4, "x"), (3, ".")):
+    for bits in (4, 3):
         values, scale, zero = quantize_int8(row, symmetric=True, bits=bits)
         right.step(row, dequantize_int8(values, scale, zero), where="mid", label=f"{bits} bits")
     right.set(xlabel="weight of row 0", ylabel="as stored")
@@ -449,7 +450,7 @@ use the buffer again:
 values (O, K), int8          buffer (rows, K), float32        columns (K, N)      sums (O, N)
 +--------------+             +--------------+
 |##############|  ------->   |              |       @             x           =   ########
-|              |             +--------------+                                     
+|              |             +--------------+
 |              |             the same memory for every block
 +--------------+
 ```
@@ -463,9 +464,9 @@ values (O, K), int8          buffer (rows, K), float32        columns (K, N)    
 BLOCK = 1 << 18  # numbers in the float32 buffer: 1 MiB, which the cache of a core holds
 
 
-def block_rows(O: int, K: int) -> int:
-    """How many rows of an (O, K) weight are float32 at a time: a quarter, or what BLOCK holds."""
-    return max(1, min(-(-O // 4), BLOCK // max(K, 1)))
+def block_rows(out: int, K: int) -> int:
+    """How many of `out` rows of K numbers are float32 at a time: a quarter, or what BLOCK holds."""
+    return max(1, min(-(-out // 4), BLOCK // max(K, 1)))
 
 
 def int8_matmul(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -489,10 +490,10 @@ def int8_matmul(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
         may be shorter than the buffer.
     """
     ### BEGIN SOLUTION
-    O, K = values.shape
-    buffer = np.empty((block_rows(O, K), K), np.float32)
-    sums = np.empty((O, columns.shape[1]), np.float32)
-    for start in range(0, O, len(buffer)):
+    out, K = values.shape
+    buffer = np.empty((block_rows(out, K), K), np.float32)
+    sums = np.empty((out, columns.shape[1]), np.float32)
+    for start in range(0, out, len(buffer)):
         part = slice(start, start + len(buffer))
         block = buffer[: len(values[part])]  # the last one may be shorter
         block[...] = values[part]
@@ -513,8 +514,8 @@ def test_unit_int8_matmul():
     large, one = np.ones((512, 1024), np.int8), np.ones((1024, 1), np.float32)
     check_equal(lambda: peak_bytes(int8_matmul, large, one) < 4 * large.size / 2, True)
     ### BEGIN HIDDEN TESTS
-    for O in (1, 3, 4, 5):
-        few = values[:O, :7]
+    for out in (1, 3, 4, 5):
+        few = values[:out, :7]
         expected = few.astype(float) @ columns[:7]
         check_close(lambda few=few: int8_matmul(few, columns[:7]), expected)
     real = rng.normal(size=(1024, 3)).astype(np.float32)
@@ -732,10 +733,10 @@ class Int8Weight(Module):
         """The weight with its axes exchanged, for `x @ weight.T`."""
         return TurnedWeight(self)
 
-    @property
-    def data(self) -> np.ndarray:
-        """Not here any more."""
-        raise AttributeError(GONE)
+    def __getattr__(self, name: str) -> Any:
+        if name in ("data", "grad", "numpy", "requires_grad"):
+            raise AttributeError(f"Int8Weight has no {name}: {GONE}", name=name, obj=self)
+        return super().__getattr__(name)
 
     def __getitem__(self, rows: slice) -> "Int8Weight":
         """Some of the rows, as a view."""
@@ -783,12 +784,12 @@ A network of whole numbers can still learn, in what is left of float32: biases, 
 # %% nbgrader={"grade": false, "grade_id": "straight-through", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
 def inside_grid(x: np.ndarray, grid: tuple[Any, Any, int]) -> np.ndarray:
-    """Where x lies between the ends of the grid (or on one of them); booleans of x's shape."""
+    """Where x is rounded to a number of the grid, and not saturated; booleans of x's shape."""
     ### BEGIN SOLUTION
     scale, zero_point, bits = grid
     top = 2 ** (bits - 1) - 1
-    ends = [(whole - np.float32(zero_point)) * scale for whole in (-top - 1, top)]
-    return (ends[0] <= x) & (x <= ends[1])
+    whole = np.rint(x / scale) + zero_point
+    return (-top - 1 <= whole) & (whole <= top)
     ### END SOLUTION
 
 
@@ -806,11 +807,11 @@ def int8_linear_gradient(
         float32 array, shape (N, K).
 
     TODO: inside_grid above, and the gradient, without widening the whole weight.
-    APPROACH: 1. there: the ends are s * (q - z) of the first and last q  2. here: of float32
+    APPROACH: 1. there: round as on_grid does; is that a number of the grid?  2. here: of float32
         numbers it would be g @ W; put each row's scale into g  3. int8_matmul with the weight
         turned  4. zeros where the inputs saturated
     EXAMPLE:
-        >>> inside_grid(np.float32([-65, 0, 63.5]), (np.float32(0.5), 0, 8))
+        >>> inside_grid(np.float32([-65, 0, 63.7]), (np.float32(0.5), 0, 8))
         array([False,  True,  True])
 
     HINT: (g * s.T) @ Q is the transpose of Q.T @ (g * s.T).T.
@@ -833,8 +834,11 @@ def test_unit_straight_through():
     inside = np.bool_([[True, True, False], [True, True, True]])
     check_close(lambda: int8_linear_gradient(g, inside, values, scale), [[0, 2, 0], [-10, 0, 10]])
     ### BEGIN HIDDEN TESTS
+    half = np.float32(0.5), 0, 8
     check_equal(lambda: inside_grid(x, (np.float32(10), 0, 4)).tolist(),
                 [[True] * 3, [False, False, True]])  # fmt: skip
+    near = np.float32([-64.2, -64.3, 63.7, 63.8])  # what rounds to the last whole number is inside
+    check_equal(lambda: inside_grid(near, half).tolist(), [True, False, True, False])
     rng = np.random.default_rng(5)
     w, g = rng.normal(size=(9, 7)), rng.normal(size=(4, 9)).astype(np.float32)
     values, scale, _ = quantize_int8(w, axis=0, symmetric=True)
@@ -931,21 +935,25 @@ class QuantizedLinear(QuantizedLayer):
         layer: the Linear; bits, weight: see QuantizedLayer.
 
     TODO: `forward`.
-    APPROACH: 1. refuse inputs whose last size is not K, with a ShapeError that names both
+    APPROACH: 1. refuse inputs that do not end in in_features, with a ShapeError that names both
         2. the grid for them  3. Int8Product.apply(x, weight, bias, grid)
     EXAMPLE:
         >>> QuantizedLinear(Linear(3, 2))(Tensor([[1, 2, 3]])).shape
         (1, 2)
 
-    HINT: self.grid(x) takes what calibration found, or measures; the weight has shape (O, K).
+    HINT: self.grid(x) takes the range that calibration found, or measures one.
     """
+
+    def __init__(self, layer: Linear, bits: int = 8, weight: Int8Weight | None = None) -> None:
+        super().__init__(layer, bits, weight)
+        self.out_features, self.in_features = self.weight.shape
 
     def forward(self, x: Tensor) -> Tensor:
         """Weighted sums of x's last axis: (..., K) -> (..., O)."""
         ### BEGIN SOLUTION
-        if not x.shape or x.shape[-1] != self.weight.shape[1]:
+        if not x.shape or x.shape[-1] != self.in_features:
             raise ShapeError(f"QuantizedLinear: x of shape {x.shape} does not end in "
-                             f"{self.weight.shape[1]}.")
+                             f"{self.in_features}.")
         return Int8Product.apply(x, self.weight, self.bias, self.grid(x))
         ### END SOLUTION
 
@@ -1075,7 +1083,7 @@ if __name__ == "__main__":
 
 # %% [markdown]
 r"""
-The folded cell makes layers of them: `QuantizedConv2d`, with its gradient, and `QuantizedEmbedding`.
+The folded cell makes layers of them: `QuantizedConv2d`, with its gradient, and `QuantizedEmbedding`; and it tells the `Profiler` of module 14 what they compute.
 """
 
 
@@ -1165,6 +1173,24 @@ class QuantizedEmbedding(Module):
         """Whole numbers (...) -> (..., C); check_ids says what it refuses."""
         ids = check_ids(ids, self.num_embeddings)
         return Tensor(int8_rows(ids, self.weight.values, self.weight.scale))
+
+
+@flops_of(QuantizedLinear)
+def quantized_linear_flops(layer: QuantizedLinear, out: Tensor, x: Tensor) -> int:
+    """Those of a Linear, and four for each input: divide, round, shift, saturate."""
+    return linear_flops(layer, out, x) + 4 * x.numel()
+
+
+@flops_of(QuantizedConv2d)
+def quantized_conv2d_flops(layer: QuantizedConv2d, out: Tensor, x: Tensor) -> int:
+    """Those of a Conv2d, and four for each pixel."""
+    return conv2d_flops(layer, out, x) + 4 * x.numel()
+
+
+@flops_of(QuantizedEmbedding)
+def quantized_embedding_flops(layer: QuantizedEmbedding, out: Tensor, ids: Any) -> int:
+    """A subtraction and a product for each number that is fetched."""
+    return 2 * out.numel()
 
 
 # %% [markdown]

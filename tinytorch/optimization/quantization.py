@@ -32,6 +32,9 @@ __all__ = [
     "Int8Convolution",
     "QuantizedConv2d",
     "QuantizedEmbedding",
+    "quantized_linear_flops",
+    "quantized_conv2d_flops",
+    "quantized_embedding_flops",
     "exchanged",
     "TWINS",
     "IN_PLACE",
@@ -57,6 +60,7 @@ from tinytorch.core.layers import Linear, Module, Parameter, opened, state_array
 from tinytorch.core.spatial import Columns, Conv2d, Window, by_group, check_images
 from tinytorch.core.tensor import ShapeError, Tensor, raw
 from tinytorch.core.training import as_input
+from tinytorch.profiling.profiler import conv2d_flops, flops_of, linear_flops
 from tinytorch.text.embeddings import Embedding, check_ids
 
 
@@ -127,7 +131,7 @@ def check_bits(bits: Any) -> None:
 def on_grid(x: np.ndarray, scale: Any, zero_point: Any, bits: int = 8) -> np.ndarray:
     """The whole numbers, as float32, that stand for x; beyond the grid's ends, its ends."""
     top = 2 ** (bits - 1) - 1
-    whole = x / scale
+    whole = np.asarray(x / scale)
     np.rint(whole, out=whole)
     whole += zero_point
     return np.clip(whole, -top - 1, top, out=whole)
@@ -189,9 +193,9 @@ def dequantize_int8(values: np.ndarray, scale: Any, zero_point: Any = 0) -> np.n
 BLOCK = 1 << 18  # numbers in the float32 buffer: 1 MiB, which the cache of a core holds
 
 
-def block_rows(O: int, K: int) -> int:
-    """How many rows of an (O, K) weight are float32 at a time: a quarter, or what BLOCK holds."""
-    return max(1, min(-(-O // 4), BLOCK // max(K, 1)))
+def block_rows(out: int, K: int) -> int:
+    """How many of `out` rows of K numbers are float32 at a time: a quarter, or what BLOCK holds."""
+    return max(1, min(-(-out // 4), BLOCK // max(K, 1)))
 
 
 def int8_matmul(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -214,10 +218,10 @@ def int8_matmul(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
     HINT: `buffer[...] = values[part]` converts; np.matmul(a, b, out=result[part]). The last block
         may be shorter than the buffer.
     """
-    O, K = values.shape
-    buffer = np.empty((block_rows(O, K), K), np.float32)
-    sums = np.empty((O, columns.shape[1]), np.float32)
-    for start in range(0, O, len(buffer)):
+    out, K = values.shape
+    buffer = np.empty((block_rows(out, K), K), np.float32)
+    sums = np.empty((out, columns.shape[1]), np.float32)
+    for start in range(0, out, len(buffer)):
         part = slice(start, start + len(buffer))
         block = buffer[: len(values[part])]  # the last one may be shorter
         block[...] = values[part]
@@ -345,10 +349,10 @@ class Int8Weight(Module):
         """The weight with its axes exchanged, for `x @ weight.T`."""
         return TurnedWeight(self)
 
-    @property
-    def data(self) -> np.ndarray:
-        """Not here any more."""
-        raise AttributeError(GONE)
+    def __getattr__(self, name: str) -> Any:
+        if name in ("data", "grad", "numpy", "requires_grad"):
+            raise AttributeError(f"Int8Weight has no {name}: {GONE}", name=name, obj=self)
+        return super().__getattr__(name)
 
     def __getitem__(self, rows: slice) -> "Int8Weight":
         """Some of the rows, as a view."""
@@ -388,11 +392,11 @@ GONE = ("quantization rounded the float32 weights, and they are gone: nothing br
 
 # From cell 'straight-through'.
 def inside_grid(x: np.ndarray, grid: tuple[Any, Any, int]) -> np.ndarray:
-    """Where x lies between the ends of the grid (or on one of them); booleans of x's shape."""
+    """Where x is rounded to a number of the grid, and not saturated; booleans of x's shape."""
     scale, zero_point, bits = grid
     top = 2 ** (bits - 1) - 1
-    ends = [(whole - np.float32(zero_point)) * scale for whole in (-top - 1, top)]
-    return (ends[0] <= x) & (x <= ends[1])
+    whole = np.rint(x / scale) + zero_point
+    return (-top - 1 <= whole) & (whole <= top)
 
 
 def int8_linear_gradient(
@@ -409,11 +413,11 @@ def int8_linear_gradient(
         float32 array, shape (N, K).
 
     TODO: inside_grid above, and the gradient, without widening the whole weight.
-    APPROACH: 1. there: the ends are s * (q - z) of the first and last q  2. here: of float32
+    APPROACH: 1. there: round as on_grid does; is that a number of the grid?  2. here: of float32
         numbers it would be g @ W; put each row's scale into g  3. int8_matmul with the weight
         turned  4. zeros where the inputs saturated
     EXAMPLE:
-        >>> inside_grid(np.float32([-65, 0, 63.5]), (np.float32(0.5), 0, 8))
+        >>> inside_grid(np.float32([-65, 0, 63.7]), (np.float32(0.5), 0, 8))
         array([False,  True,  True])
 
     HINT: (g * s.T) @ Q is the transpose of Q.T @ (g * s.T).T.
@@ -499,20 +503,24 @@ class QuantizedLinear(QuantizedLayer):
         layer: the Linear; bits, weight: see QuantizedLayer.
 
     TODO: `forward`.
-    APPROACH: 1. refuse inputs whose last size is not K, with a ShapeError that names both
+    APPROACH: 1. refuse inputs that do not end in in_features, with a ShapeError that names both
         2. the grid for them  3. Int8Product.apply(x, weight, bias, grid)
     EXAMPLE:
         >>> QuantizedLinear(Linear(3, 2))(Tensor([[1, 2, 3]])).shape
         (1, 2)
 
-    HINT: self.grid(x) takes what calibration found, or measures; the weight has shape (O, K).
+    HINT: self.grid(x) takes the range that calibration found, or measures one.
     """
+
+    def __init__(self, layer: Linear, bits: int = 8, weight: Int8Weight | None = None) -> None:
+        super().__init__(layer, bits, weight)
+        self.out_features, self.in_features = self.weight.shape
 
     def forward(self, x: Tensor) -> Tensor:
         """Weighted sums of x's last axis: (..., K) -> (..., O)."""
-        if not x.shape or x.shape[-1] != self.weight.shape[1]:
+        if not x.shape or x.shape[-1] != self.in_features:
             raise ShapeError(f"QuantizedLinear: x of shape {x.shape} does not end in "
-                             f"{self.weight.shape[1]}.")
+                             f"{self.in_features}.")
         return Int8Product.apply(x, self.weight, self.bias, self.grid(x))
 
 
@@ -651,6 +659,24 @@ class QuantizedEmbedding(Module):
         """Whole numbers (...) -> (..., C); check_ids says what it refuses."""
         ids = check_ids(ids, self.num_embeddings)
         return Tensor(int8_rows(ids, self.weight.values, self.weight.scale))
+
+
+@flops_of(QuantizedLinear)
+def quantized_linear_flops(layer: QuantizedLinear, out: Tensor, x: Tensor) -> int:
+    """Those of a Linear, and four for each input: divide, round, shift, saturate."""
+    return linear_flops(layer, out, x) + 4 * x.numel()
+
+
+@flops_of(QuantizedConv2d)
+def quantized_conv2d_flops(layer: QuantizedConv2d, out: Tensor, x: Tensor) -> int:
+    """Those of a Conv2d, and four for each pixel."""
+    return conv2d_flops(layer, out, x) + 4 * x.numel()
+
+
+@flops_of(QuantizedEmbedding)
+def quantized_embedding_flops(layer: QuantizedEmbedding, out: Tensor, ids: Any) -> int:
+    """A subtraction and a product for each number that is fetched."""
+    return 2 * out.numel()
 
 
 # From cell 'exchanged'.
