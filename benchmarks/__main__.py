@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from benchmarks import attention, chain, cnn, embedding, gpt, loader, mlp, text
+from benchmarks import attention, chain, cnn, embedding, gpt, loader, mlp, quantization, text
 from benchmarks.harness import measure
 from benchmarks.memory import measure_memory
 from benchmarks.table import into_readme, machine, show, to_json
@@ -19,6 +19,7 @@ WORKLOADS = [
     *embedding.WORKLOADS,
     *attention.WORKLOADS,
     *gpt.WORKLOADS,
+    *quantization.WORKLOADS,
     *chain.WORKLOADS,
     *loader.WORKLOADS,
     *text.WORKLOADS,
