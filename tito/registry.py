@@ -159,6 +159,9 @@ INSTEAD: dict[str, dict[str, str]] = {
         "equal": "write np.array_equal(x.data, y.data)", "utils": "write from tinytorch.data import DataLoader",
         "as_tensor": "write tensor(...), which copies", "topk": "write np.argsort(-x.numpy(), axis)[..., :k]",
         "isnan": "write np.isnan(x.numpy())", "log1p": "write (1 + x).log()",
+        "quantize_per_tensor": "write tinytorch.optimization.quantize_int8(x)",
+        "quantize_per_channel": "write tinytorch.optimization.quantize_int8(x, axis=0)",
+        "quantization": "write tinytorch.optimization.quantize_model(model), or QuantizedLinear(layer)",
     },
     "nn": {
         "Sequential": "write a class whose forward shows each step",

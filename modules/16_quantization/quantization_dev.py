@@ -911,7 +911,7 @@ class Int8Product(Function):
         ctx.inside = inside_grid(rows, grid) if ctx.needs_input_grad[0] else None
         y = int8_linear(rows, grid, weight.values, weight.scale)  # (N, O)
         if bias is not None:
-            y += bias
+            np.add(y, bias, out=y)
         return y.reshape(*x.shape[:-1], y.shape[1])
 
     @staticmethod
@@ -1096,12 +1096,11 @@ class Int8Convolution(Function):
     def forward(ctx: Context, x: np.ndarray, weight: Int8Weight, bias: Any, grid: tuple,
                 window: Window, groups: int) -> np.ndarray:
         x = x.swapaxes(0, 1)  # (C, N, H, W)
-        scale, zero_point, bits = grid
+        scale, zero, bits = grid
         ctx.weight, ctx.window, ctx.groups, ctx.shape = weight, window, groups, x.shape
         ctx.inside = inside_grid(x, grid) if ctx.needs_input_grad[0] else None
-        whole = on_grid(x, scale, zero_point, bits)
-        whole -= zero_point
-        y = int8_conv(whole, weight.values, window, groups)  # (O, N, Ho, Wo)
+        steps = on_grid(x, scale, zero, bits) - zero  # from 0.0
+        y = int8_conv(steps, weight.values, window, groups)  # (O, N, Ho, Wo)
         y *= (scale * weight.scale).reshape(-1, 1, 1, 1)
         if bias is not None:
             y += bias.reshape(-1, 1, 1, 1)

@@ -188,8 +188,8 @@ class TestProgressiveStack:
             optimizer.zero_grad()
             loss = cross_entropy(small(ids[:, :-1]), ids[:, 1:])
             loss.backward()
-            optimizer.step()
             losses.append(loss.item())
+            optimizer.step()
         assert losses[-1] < 0.7 * losses[0]
 
     def test_cross_attention_uses_the_rows_of_each_part(self):

@@ -215,8 +215,8 @@ class TestQuantizationModelIntegrity:
             optimizer.zero_grad()
             loss = cross_entropy(small(Tensor(PIXELS[:300])), LABELS[:300])
             loss.backward()
-            optimizer.step()
             losses.append(loss.item())
+            optimizer.step()
         assert losses[-1] < 0.8 * losses[0]
         np.testing.assert_array_equal(small.first.weight.values, values)
         assert np.abs(small.first.bias.data - biases).max() > 0
