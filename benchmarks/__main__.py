@@ -6,7 +6,20 @@ from pathlib import Path
 
 from rich.progress import track
 
-from benchmarks import attention, chain, cnn, embedding, generation, gpt, graph, loader, mlp, profiling, text
+from benchmarks import (
+    attention,
+    chain,
+    cnn,
+    embedding,
+    generation,
+    gpt,
+    graph,
+    loader,
+    mlp,
+    profiling,
+    quantization,
+    text,
+)
 from benchmarks.harness import measure
 from benchmarks.memory import measure_memory
 from benchmarks.table import into_readme, machine, show, to_json
@@ -20,6 +33,7 @@ WORKLOADS = [
     *attention.WORKLOADS,
     *gpt.WORKLOADS,
     *generation.WORKLOADS,
+    *quantization.WORKLOADS,
     *chain.WORKLOADS,
     *graph.WORKLOADS,
     *loader.WORKLOADS,

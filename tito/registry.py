@@ -135,7 +135,12 @@ MODULES: tuple[Module, ...] = (
         "nothing computed twice: memoization, the key-value cache, text at several times the speed",
         {"generation": ("KVCache", "generate")},
     ),
-    Module(16, "quantization", "optimization.quantization", (1,), 20, 3, "what quantization gives, in one phrase", {}),
+    Module(
+        16, "quantization", "optimization.quantization", (1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 13, 14), 95, 5,
+        "a byte for a weight: scale and zero point, the int8 product, calibration",
+        {"optimization": ("QuantizedConv2d", "QuantizedEmbedding", "QuantizedLinear", "compare_model_sizes",
+                          "dequantize_int8", "quantize_int8", "quantize_model")},
+    ),
     Module(17, "compression", "optimization.compression", (1,), 20, 3, "what compression gives, in one phrase", {}),
 )  # fmt: skip
 
@@ -162,6 +167,9 @@ INSTEAD: dict[str, dict[str, str]] = {
         "equal": "write np.array_equal(x.data, y.data)", "utils": "write from tinytorch.data import DataLoader",
         "as_tensor": "write tensor(...), which copies", "topk": "write np.argsort(-x.numpy(), axis)[..., :k]",
         "isnan": "write np.isnan(x.numpy())", "log1p": "write (1 + x).log()",
+        "quantize_per_tensor": "write tinytorch.optimization.quantize_int8(x)",
+        "quantize_per_channel": "write tinytorch.optimization.quantize_int8(x, axis=0)",
+        "quantization": "write tinytorch.optimization.quantize_model(model), or QuantizedLinear(layer)",
         "profiler": "write from tinytorch.profiling import Profiler",
     },
     "nn": {
