@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time a name is l
     from tinytorch import models as models
     from tinytorch import nn as nn
     from tinytorch import optim as optim
+    from tinytorch import optimization as optimization
     from tinytorch import text as text
 
 __getattr__, __dir__, __all__ = lazy_names(
@@ -35,7 +36,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "core.autograd": ["enable_autograd", "no_grad"],
         "core.training": ["Trainer"],
     },
-    facades=["autograd", "data", "models", "nn", "optim", "text"],
+    facades=["autograd", "data", "models", "nn", "optim", "optimization", "text"],
     instead={
         "abs": "it is a method here, x.abs(...)",
         "add": "it is a method here, x.add(...)",

@@ -128,7 +128,12 @@ MODULES: tuple[Module, ...] = (
     Module(14, "profiling", "profiling.profiler", (1,), 20, 3, "what profiling gives, in one phrase", {}),
     Module(15, "memoization", "generation.kv_cache", (1,), 20, 3, "what memoization gives, in one phrase", {}),
     Module(16, "quantization", "optimization.quantization", (1,), 20, 3, "what quantization gives, in one phrase", {}),
-    Module(17, "compression", "optimization.compression", (1,), 20, 3, "what compression gives, in one phrase", {}),
+    Module(
+        17, "compression", "optimization.compression", (1, 2, 3, 4, 5, 6, 9, 14), 85, 6,
+        "the same answers from fewer numbers: pruning, sparse and thin layers, distillation",
+        {"optimization": ("CompressionComplete", "KnowledgeDistillation", "LowRankLinear", "SparseLinear", "compress_model",
+                          "low_rank_approximate", "magnitude_prune", "measure_sparsity", "structured_prune")},
+    ),
 )  # fmt: skip
 
 
