@@ -35,6 +35,7 @@ __all__ = [
     "csr_product",
     "GROUP",
     "PIECE",
+    "CROWDED",
     "scipy_csr",
     "by_length",
     "Rows",
@@ -298,10 +299,8 @@ def magnitude_prune(model: Module, sparsity: float, per_layer: bool = False,
     """
     share, chosen = check_share("sparsity", sparsity), prunable(model, exclude)
     arrays = [weight.parameter.data for weight in chosen]
-    if per_layer:
-        masks = [magnitude_mask(array, share) for array in arrays]
-    else:
-        masks = global_masks(arrays, share)
+    groups = [[array] for array in arrays] if per_layer else [arrays]
+    masks = [mask for group in groups for mask in global_masks(group, share)]
     for weight, mask in zip(chosen, masks, strict=True):
         set_mask(weight.owner, weight.name, mask)
     return model
@@ -388,7 +387,7 @@ def resize(layer: Module, names: Sequence[str], size: int) -> None:
 
 
 def cut(owner: Module, name: str, kept: np.ndarray, axis: int = 0) -> None:
-    """Keep some places along one axis of a Parameter or buffer, and of its mask; None stays None."""
+    """Keep some places along an axis of a Parameter (and its mask) or buffer; None stays None."""
     value = getattr(owner, name)
     if isinstance(value, np.ndarray):
         setattr(owner, name, value.take(kept, axis))
@@ -416,7 +415,7 @@ def mask_rows(weight: Weight, prune_ratio: float) -> None:
 
 
 def bias_name(weight: Weight) -> str:
-    """What the bias of a weight is called: "weight" -> "bias", "in_proj_weight" -> "in_proj_bias"."""
+    """What the bias beside a weight is called: "in_proj_weight" -> "in_proj_bias"."""
     return weight.name.replace("weight", "bias")
 
 
@@ -582,6 +581,7 @@ def csr_product(
 # From cell 'given-sparse-linear'.
 GROUP = 16  # rows that are gathered together
 PIECE = 64  # samples that are gathered together: 16 rows of 50 values are then 200 KB
+CROWDED = 8  # with more than every eighth place taken, gathering loses against multiplying zeros
 
 
 def scipy_csr() -> Any:
@@ -639,13 +639,27 @@ class Rows:
             where = (self.columns.astype(np.int32), self.starts)
             y[self.order] = csr_array((values, *where), shape=(len(y), len(x))) @ x
             return y
+        width = max((shape[1] for _, _, shape in self.groups()), default=0)
+        buffer = np.empty(GROUP * min(width, len(x) // CROWDED) * PIECE, np.float32)
         for begin in range(0, x.shape[1], PIECE):
-            part = np.ascontiguousarray(x[:, begin : begin + PIECE])
-            for rows, cells, shape in self.groups():
-                gathered = part.take(self.columns[cells].reshape(shape), axis=0, mode="clip")
-                product = values[cells].reshape(shape[0], 1, shape[1]) @ gathered  # (R, 1, n)
-                y[rows, begin : begin + PIECE] = product[:, 0]
+            part = np.ascontiguousarray(x[:, begin : begin + PIECE])  # (in + 1, n)
+            for rows, cells, (R, K) in self.groups():
+                if len(x) // CROWDED < K:
+                    product = self.dense(values, cells, (R, len(x))) @ part  # (R, n)
+                else:
+                    gathered = buffer[: R * K * part.shape[1]].reshape(R, K, part.shape[1])
+                    places = self.columns[cells].reshape(R, K)
+                    part.take(places, axis=0, out=gathered, mode="clip")
+                    product = (values[cells].reshape(R, 1, K) @ gathered)[:, 0]  # (R, n)
+                y[rows, begin : begin + PIECE] = product
         return y
+
+    def dense(self, values: np.ndarray, cells: slice, shape: tuple[int, int]) -> np.ndarray:
+        """The rows of one group with their zeros, made anew: (R, in + 1)."""
+        rows = np.zeros(shape, np.float32)
+        columns = self.columns[cells].reshape(shape[0], -1)
+        rows[np.arange(shape[0])[:, None], columns] = values[cells].reshape(columns.shape)
+        return rows
 
     def gradients(self, values: np.ndarray, x: np.ndarray,
                   g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -653,10 +667,9 @@ class Rows:
         dx, dvalues = np.zeros_like(x), np.empty_like(values)
         for rows, cells, (R, K) in self.groups():
             columns, local = self.columns[cells].reshape(R, K), g[rows]  # (R, N)
-            dense = np.zeros((R, len(x)), np.float32)
-            dense[np.arange(R)[:, None], columns] = values[cells].reshape(R, K)
-            dx += dense.T @ local
-            dvalues[cells] = np.take_along_axis(local @ x.T, columns.astype(np.intp), 1).reshape(-1)
+            dx += self.dense(values, cells, (R, len(x))).T @ local
+            every = local @ x.T  # (R, in + 1), of which K a row are wanted
+            dvalues[cells] = every[np.arange(R)[:, None], columns].reshape(-1)
         return dx, dvalues
 
 
@@ -669,7 +682,7 @@ class SparseProduct(Function):
         ctx.x = np.zeros((flat.shape[1] + 1, len(flat)), np.float32)  # (in + 1, N)
         ctx.x[:-1] = flat.T
         ctx.values, ctx.rows, ctx.shape = values, rows, x.shape
-        return rows.product(values, ctx.x).T.reshape(*x.shape[:-1], -1)
+        return rows.product(values, ctx.x).T.reshape(*x.shape[:-1], len(rows.order))
 
     @staticmethod
     def backward(ctx: Context, g: np.ndarray) -> tuple:
@@ -932,8 +945,8 @@ class KnowledgeDistillation:
             ShapeError: the logits have different shapes.
         """
         if student_logits.shape != teacher_logits.shape:
-            raise ShapeError(f"distillation: the student answers with shape {student_logits.shape}, "
-                             f"the teacher with {teacher_logits.shape}.")
+            raise ShapeError(f"distillation: the student answers with {student_logits.shape}, the "
+                             f"teacher with {teacher_logits.shape}.")
         return distillation_loss(student_logits, teacher_logits, true_labels, self.temperature,
                                  self.alpha)
 
@@ -1017,7 +1030,7 @@ def replace_layers(model: Module, make: Callable[[Linear], Module | None]) -> in
     """
     if isinstance(model, Linear):
         raise ValueError("the model is a single Linear, which nothing holds: replace it yourself, "
-                         "with SparseLinear.from_linear(layer) or LowRankLinear.from_linear(layer).")
+                         "with SparseLinear.from_linear(layer) or LowRankLinear's.")
     new: dict[int, Module] = {}
     for _, part in model.named_modules():
         if isinstance(part, Linear) and homes(model, part.weight) == 1:
