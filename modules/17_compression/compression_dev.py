@@ -452,6 +452,15 @@ def check_share(name: str, value: Any) -> float:
     return float(value)
 
 
+def check_matrix(weight: np.ndarray, rank_ratio: float) -> None:
+    """Refuse what has no singular values: other shapes, numbers that are not finite."""
+    check_share("rank_ratio", rank_ratio)
+    if weight.ndim != 2 or not weight.size:
+        raise ShapeError(f"low_rank_approximate: a matrix (out, in), not shape {weight.shape}.")
+    if not np.isfinite(weight).all():
+        raise ValueError("low_rank_approximate: the weight holds numbers that are not finite.")
+
+
 def prunable(model: Module, exclude: Sequence[str] = ()) -> list[Weight]:
     """The weights to prune: all of them, without those at or below the paths in `exclude`.
 
@@ -1386,15 +1395,6 @@ def low_rank_approximate(
     ### END SOLUTION
 
 
-def check_matrix(weight: np.ndarray, rank_ratio: float) -> None:
-    """Refuse what has no singular values: other shapes, numbers that are not finite."""
-    check_share("rank_ratio", rank_ratio)
-    if weight.ndim != 2 or not weight.size:
-        raise ShapeError(f"low_rank_approximate: a matrix (out, in), not shape {weight.shape}.")
-    if not np.isfinite(weight).all():
-        raise ValueError("low_rank_approximate: the weight holds numbers that are not finite.")
-
-
 # %% nbgrader={"grade": true, "grade_id": "test-low-rank", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_low_rank():
     """Shapes, the error against the tail, and the least that is kept."""
@@ -2006,7 +2006,7 @@ def test_module():
     check_equal(lambda: right(thin) > 0.6, True)
     ### BEGIN HIDDEN TESTS
     check_equal(lambda: type(sparse.hidden).__name__, "SparseLinear")
-    check_equal(lambda: CompressionComplete.measure_sparsity(sparse) == report.after.sparsity, True)
+    check_close(lambda: CompressionComplete.measure_sparsity(sparse), 0.8, atol=1e-3)
     heavy = SGD(thin.parameters(), lr=0.01, momentum=0.9, weight_decay=0.1)
     thin(Tensor(PIXELS[:50])).sum().backward()
     heavy.step()

@@ -68,7 +68,7 @@ class TestPruningIntegration:
         mlp.hidden.weight.data *= 0.01
         magnitude_prune(mlp, 0.5)
         magnitude_prune(twin, 0.5, per_layer=True)
-        assert mlp.output.weight.data.all()
+        assert (mlp.output.weight.data == 0).mean() < 0.02 < 0.5 < (mlp.hidden.weight.data == 0).mean()
         assert [(p.data == 0).mean() for p in (twin.hidden.weight, twin.output.weight)] == [0.5, 0.5]
 
     def test_structured_vs_unstructured_interaction(self, cnn, school):
@@ -117,7 +117,7 @@ class TestPruningIntegration:
         structured_prune(cnn, 0.5, readers=school.READERS)
         hurt = school.right(cnn)
         losses = school.fit(cnn, 3)
-        assert school.right(cnn) > max(hurt, before - 0.04)
+        assert school.right(cnn) > max(hurt + 0.3, before - 0.08)
         assert np.mean(losses[-10:]) < np.mean(losses[:10])
 
     def test_shrinking_carries_masks_along(self, cnn, school):
@@ -205,7 +205,7 @@ class TestSparsityConsistency:
     @pytest.mark.parametrize("which", ["mlp", "cnn"])
     @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.95, 1.0])
     def test_every_way_to_measure_agrees(self, which, share, request):
-        from tinytorch.profiling import Profiler
+        from tinytorch.profiling.profiler import Profiler
 
         model = magnitude_prune(request.getfixturevalue(which), sparsity=share)
         wanted = manual_sparsity(model)
@@ -223,7 +223,7 @@ class TestSparsityConsistency:
         assert measure_sparsity(mlp) == pytest.approx(before, abs=1e-7)
 
     def test_bytes_agree_with_the_profiler(self, mlp):
-        from tinytorch.profiling import Profiler, model_bytes
+        from tinytorch.profiling.profiler import Profiler, model_bytes
 
         config = {"magnitude_prune": 0.9, "sparse": True}
         for model in (copy.deepcopy(mlp), magnitude_prune(copy.deepcopy(mlp), 0.5), compressed(mlp, config)):
@@ -305,8 +305,7 @@ class TestKnowledgeDistillation:
         pair = KnowledgeDistillation(flat, student)
         before, moments = cnn.state_dict(), cnn.norm1.running_mean.copy()
         adam = optim.Adam(student.parameters())
-        cnn.train()
-        KnowledgeDistillation(flat, student)
+        cnn.zero_grad()
         losses = school.fit(student, 2, loss=pair, optimizer=adam, samples=200)
         assert losses[-1] < losses[0]
         assert all(parameter.grad is None for parameter in cnn.parameters())
@@ -435,7 +434,7 @@ class TestCrossModuleInteraction:
         assert {array.dtype.name for array in mlp.state_dict().values()} == {"float32", "uint8", "int32"}
 
     def test_masks_and_sparse_layers_profile(self, mlp, school):
-        from tinytorch.profiling import Profiler
+        from tinytorch.profiling.profiler import Profiler
 
         profiler, x = Profiler(), school.batch(mlp, np.arange(64))
         dense = profiler.count_flops(mlp, x)

@@ -14,6 +14,7 @@ __all__ = [
     "set_mask",
     "global_masks",
     "check_share",
+    "check_matrix",
     "prunable",
     "magnitude_prune",
     "forget_masks",
@@ -44,7 +45,6 @@ __all__ = [
     "sparse_flops",
     "choose_engine",
     "low_rank_approximate",
-    "check_matrix",
     "LowRankLinear",
     "low_rank_flops",
     "distillation_loss",
@@ -239,6 +239,15 @@ def check_share(name: str, value: Any) -> float:
     if not 0 <= value <= 1:
         raise ValueError(f"{name} is a share from 0 to 1, not {value}.")
     return float(value)
+
+
+def check_matrix(weight: np.ndarray, rank_ratio: float) -> None:
+    """Refuse what has no singular values: other shapes, numbers that are not finite."""
+    check_share("rank_ratio", rank_ratio)
+    if weight.ndim != 2 or not weight.size:
+        raise ShapeError(f"low_rank_approximate: a matrix (out, in), not shape {weight.shape}.")
+    if not np.isfinite(weight).all():
+        raise ValueError("low_rank_approximate: the weight holds numbers that are not finite.")
 
 
 def prunable(model: Module, exclude: Sequence[str] = ()) -> list[Weight]:
@@ -809,15 +818,6 @@ def low_rank_approximate(
     rank = max(1, round(rank_ratio * min(weight.shape)))
     U, S, V = np.linalg.svd(weight, full_matrices=False)
     return U[:, :rank], S[:rank], V[:rank]
-
-
-def check_matrix(weight: np.ndarray, rank_ratio: float) -> None:
-    """Refuse what has no singular values: other shapes, numbers that are not finite."""
-    check_share("rank_ratio", rank_ratio)
-    if weight.ndim != 2 or not weight.size:
-        raise ShapeError(f"low_rank_approximate: a matrix (out, in), not shape {weight.shape}.")
-    if not np.isfinite(weight).all():
-        raise ValueError("low_rank_approximate: the weight holds numbers that are not finite.")
 
 
 # From cell 'given-low-rank-linear'.
