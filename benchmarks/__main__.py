@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from benchmarks import attention, chain, cnn, embedding, gpt, loader, mlp, text
+from benchmarks import attention, chain, cnn, embedding, gpt, loader, mlp, sparse, text
 from benchmarks.harness import measure
 from benchmarks.memory import measure_memory
 from benchmarks.table import into_readme, machine, show, to_json
@@ -22,6 +22,7 @@ WORKLOADS = [
     *chain.WORKLOADS,
     *loader.WORKLOADS,
     *text.WORKLOADS,
+    *sparse.WORKLOADS,
 ]
 
 

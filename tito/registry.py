@@ -131,8 +131,9 @@ MODULES: tuple[Module, ...] = (
     Module(
         17, "compression", "optimization.compression", (1, 2, 3, 4, 5, 6, 9, 14), 85, 6,
         "the same answers from fewer numbers: pruning, sparse and thin layers, distillation",
-        {"optimization": ("CompressionComplete", "KnowledgeDistillation", "LowRankLinear", "SparseLinear", "compress_model",
-                          "low_rank_approximate", "magnitude_prune", "measure_sparsity", "structured_prune")},
+        {"optimization": ("CompressionComplete", "KnowledgeDistillation", "LowRankLinear", "SparseLinear",
+                          "compress_model", "low_rank_approximate", "magnitude_prune", "measure_sparsity",
+                          "structured_prune")},
     ),
 )  # fmt: skip
 

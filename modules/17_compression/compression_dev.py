@@ -1141,22 +1141,27 @@ class Rows:
 
 
 class SparseProduct(Function):
-    """x @ weight.T of a weight in CSR."""
+    """x @ weight.T + bias of a weight in CSR."""
 
     @staticmethod
-    def forward(ctx: Context, x: np.ndarray, values: np.ndarray, rows: Rows) -> np.ndarray:
+    def forward(ctx: Context, x: np.ndarray, values: np.ndarray, bias: np.ndarray | None,
+                rows: Rows) -> np.ndarray:
         flat = x.reshape(-1, x.shape[-1])
         ctx.x = np.zeros((flat.shape[1] + 1, len(flat)), np.float32)  # (in + 1, N)
         ctx.x[:-1] = flat.T
-        ctx.values, ctx.rows, ctx.shape = values, rows, x.shape
-        return rows.product(values, ctx.x).T.reshape(*x.shape[:-1], len(rows.order))
+        ctx.values, ctx.rows, ctx.shape, ctx.biased = values, rows, x.shape, bias is not None
+        y = rows.product(values, ctx.x)  # (out, N)
+        if bias is not None:
+            y += bias[:, None]
+        return y.T.reshape(*x.shape[:-1], len(y))
 
     @staticmethod
     def backward(ctx: Context, g: np.ndarray) -> tuple:
         """dX = g @ weight, and for each value the product of its input and its output's g."""
         flat = np.ascontiguousarray(g.reshape(-1, g.shape[-1]).T)  # (out, N)
         dx, dvalues = ctx.rows.gradients(ctx.values, ctx.x, flat)
-        return dx[:-1].T.reshape(ctx.shape), dvalues, None
+        dbias = flat.sum(axis=1) if ctx.biased else None
+        return dx[:-1].T.reshape(ctx.shape), dvalues, dbias, None
 
 
 class SparseLinear(Module):
@@ -1208,8 +1213,7 @@ class SparseLinear(Module):
             raise ShapeError(f"SparseLinear: x of shape {x.shape} does not end in "
                              f"{self.in_features}.")
         rows = Rows(self.order, self.columns, self.starts, self.engine)
-        y = SparseProduct.apply(x, self.values, rows)
-        return y if self.bias is None else y + self.bias
+        return SparseProduct.apply(x, self.values, self.bias, rows)
 
     def to_dense(self) -> np.ndarray:
         """The matrix that it stands for, (out, in), made anew."""
@@ -1250,7 +1254,7 @@ def check_sparse_gradients():
     weight = rng.normal(size=(20, 5)) * (rng.random((20, 5)) < 0.4)
     layer, x = SparseLinear(weight, engine="numpy"), rng.normal(size=(3, 5))
     rows = Rows(layer.order, layer.columns, layer.starts, "numpy")
-    gradient_check(lambda x: SparseProduct.apply(x, layer.values.detach(), rows), x)
+    gradient_check(lambda x: SparseProduct.apply(x, layer.values.detach(), None, rows), x)
     there = layer.columns < 5  # fillers are no numbers of the layer
     layer(Tensor(x)).sum().backward()
     print("largest gradient at a filler:", np.abs(layer.values.grad[~there]).max(initial=0))

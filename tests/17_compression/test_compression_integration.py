@@ -141,7 +141,7 @@ class TestPruningIntegration:
         adam = optim.AdamW(cnn.parameters(), lr=0.01)
         school.fit(cnn, 1, optimizer=adam, samples=50)
         structured_prune(cnn, 0.5, readers=school.READERS)
-        with pytest.raises(ValueError, match="broadcast|shape"):
+        with pytest.raises(ValueError, match=r"broadcast|shape"):
             school.fit(cnn, 1, optimizer=adam, samples=50)
 
     def test_the_pipeline_reports_what_it_did(self, mlp, school):
@@ -368,7 +368,9 @@ class TestCompressionWithOtherModules:
         assert np.abs(out - baseline).mean() < 0.05 * np.abs(baseline).mean()
         assert school.right(mlp) > before - 0.02
 
-    @pytest.mark.parametrize("call", [lambda m: structured_prune(m, prune_ratio=0.3), lambda m: magnitude_prune(m, 0.5)])
+    @pytest.mark.parametrize(
+        "call", [lambda m: structured_prune(m, prune_ratio=0.3), lambda m: magnitude_prune(m, 0.5)]
+    )
     def test_compression_with_attention(self, call):
         attention = nn.MultiHeadAttention(64, 8)
         x = Tensor(np.random.default_rng(0).normal(size=(2, 5, 64)), requires_grad=True)

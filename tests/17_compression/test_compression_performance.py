@@ -1,4 +1,4 @@
-"""What compression saves: bytes that are there, work that is counted, accuracy that stays. Ratios of time are in benchmarks/."""
+"""What compression saves: bytes that are there, work that is counted, accuracy that stays. Time is in benchmarks/."""
 
 import copy
 import gc
