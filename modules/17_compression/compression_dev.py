@@ -553,12 +553,10 @@ def analyze_comeback():
     with_mask = magnitude_prune(copy.deepcopy(trained), 0.9)
     ways = {"with a mask": with_mask, "without": forget_masks(copy.deepcopy(with_mask))}
     for name, model in ways.items():
-        print(f"{name:12} pruned: {measure_sparsity(model):.0%} zero, ", end="")
-        print(f"{right(model):.1%} right", end="")
+        print(f"{name}: {measure_sparsity(model):.0%} zero, {right(model):.1%} right")
         for epochs, samples, when in ((1, 500, "10 steps"), (3, 1400, "3 epochs")):
             fit(model, epochs, lr=0.002, samples=samples)
-            print(f"; {when} later {measure_sparsity(model):.0%}, {right(model):.1%}", end="")
-        print()
+            print(f"  {when} later: {measure_sparsity(model):.0%}, {right(model):.1%}")
     shares, curves = [0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98], {"at once": [], "after 3 epochs": []}
     for share in shares:
         model = magnitude_prune(copy.deepcopy(trained), share)
@@ -577,8 +575,8 @@ if __name__ == "__main__":
 
 # %% [markdown]
 r"""
-The network never needed most of its weights *at once*, but it needs to be told so gently: what a few epochs repair is the difference between the two curves. Large networks behave alike: a third to a half goes without any training
-(Frantar and Alistarh, *SparseGPT*, 2023, for models of 175 billion weights), nine tenths with it (Han et al., 2015, for AlexNet).
+The network never needed most of its weights *at once*, but it needs to be told so gently: what a few epochs repair is the difference between the two curves. And a mask has a price: who may use all weights again repairs more, and is dense again. Large networks behave alike: half goes without any training
+(Frantar and Alistarh, *SparseGPT*, 2023, for models of 175 billion weights), eight of nine with it (Han et al., 2015, for AlexNet).
 """
 
 # %% [markdown]
@@ -1041,7 +1039,8 @@ if __name__ == "__main__":
 r"""
 The layer, folded, does the same in another order. Your loop makes one small product a row; `SparseLinear` takes 16 rows at a time, whose gathered inputs still fit in the cache. For that the rows are sorted by length and those of
 a group filled up to the same length, with zeros that point at a column beyond the last: a rectangle, and one batched product (sliced ELLPACK; Kreutzer et al., 2014). What comes out is still CSR, so that SciPy's compiled loop can take it over where
-[SciPy](https://scipy.org) is installed. Column numbers take two bytes while there are at most 65,535 columns. Gradients flow to the input and to the values that are there; no other value ever appears.
+[SciPy](https://scipy.org) is installed. Column numbers take one byte up to 255 columns and two up to 65,535. A group in which more than every eighth place is taken is written out for a moment and multiplied whole. Gradients flow to the input and to the values
+that are there; no other value ever appears.
 """
 
 # %% jupyter={"source_hidden": true} nbgrader={"grade": false, "grade_id": "given-sparse-linear", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -1977,9 +1976,9 @@ def analyze_compression_techniques():
         row = measure_model(model, name, right)
         print(f"{name:20}{row.bytes:10,}{row.sparsity:8.0%}{row.accuracy:8.1%}", end="")
         print(f"{times[name].low_ms:11.3f}")
-        axes.semilogx(row.bytes / 1e3, 100 * row.accuracy, marker, label=name)
-    axes.set(xlabel="kilobytes", ylabel="% of new digits right")
-    axes.legend(fontsize=6)
+        axes.plot(row.bytes / 1e3, 100 * row.accuracy, marker, label=name)
+    axes.set(xlabel="kilobytes", ylabel="% of new digits right", xlim=(0, None), ylim=(80, 95))
+    axes.legend(fontsize=6, loc="lower center", ncols=2)
     show(fig, alt="Accuracy by bytes for seven networks; best is the upper left corner")
 
 
