@@ -51,9 +51,6 @@ class School:
         flat = isinstance(model, MLP)
         return Tensor(self.pixels[places].reshape(len(places), 64) if flat else self.pixels[places])
 
-    def loss(self, model: nn.Module, places: np.ndarray) -> Tensor:
-        return F.cross_entropy(model(self.batch(model, places)), self.labels[places])
-
     def fit(self, model, epochs, loss=None, optimizer=None, samples=1400):
         """Train on the first digits in batches of 50; the losses of all steps."""
         optimizer = optimizer or optim.AdamW(model.parameters(), lr=0.005)
@@ -61,11 +58,12 @@ class School:
         model.train()
         for _ in range(epochs):
             for places in rng.permutation(samples).reshape(-1, 50):
-                value = loss(self.batch(model, places), self.labels[places]) if loss else self.loss(model, places)
-                optimizer.zero_grad()
-                value.backward()
+                x, y = self.batch(model, places), self.labels[places]
+                model.zero_grad()
+                cost = loss(x, y) if loss else F.cross_entropy(model(x), y)
+                cost.backward()
                 optimizer.step()
-                losses.append(value.item())
+                losses.append(cost.item())
         model.eval()
         return losses
 

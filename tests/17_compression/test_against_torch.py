@@ -77,11 +77,11 @@ class TestMasks:
         steps = tinytorch.optim.SGD(ours.parameters(), **options), torch.optim.SGD(theirs.parameters(), **options)
         x = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
         for _ in range(10):
-            for optimizer, loss in zip(
+            for optimizer, error in zip(
                 steps, ((ours(Tensor(x)) ** 2).mean(), (theirs(torch.tensor(x)) ** 2).mean()), strict=True
             ):
                 optimizer.zero_grad()
-                loss.backward()
+                error.backward()
                 optimizer.step()
         masked = theirs.weight_orig * theirs.weight_mask
         np.testing.assert_allclose(ours.weight.data, masked.detach().numpy(), atol=1e-5)

@@ -141,11 +141,11 @@ class TestTrainingAfterPruning:
             if step == 5:
                 magnitude_prune(model, 0.6)
                 gone, before = model.layer1.weight.data == 0, model.layer1.weight.data.copy()
-            loss = F.mse_loss(model(x), target)
-            losses.append(loss.item())
-            optimizer.zero_grad()
-            loss.backward()
+            model.zero_grad()
+            error = F.mse_loss(model(x), target)
+            error.backward()
             optimizer.step()
+            losses.append(error.item())
             if step >= 5:
                 assert not model.layer1.weight.data[gone].any()
         assert gone.mean() == pytest.approx(0.6, abs=0.01)

@@ -614,7 +614,7 @@ def by_length(values: np.ndarray, columns: np.ndarray, starts: np.ndarray,
         The old number of each new row; the new values, columns and starts.
     """
     lengths = np.diff(starts)
-    order = np.argsort(lengths, kind="stable")
+    order = lengths.argsort(kind="stable")
     widest = [lengths[order[i : i + GROUP]].max() for i in range(0, len(order), GROUP)]
     widths = np.repeat(widest, GROUP)[: len(order)].astype(np.intp)
     begins = np.concatenate([[0], np.cumsum(widths)])
