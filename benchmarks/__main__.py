@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from benchmarks import (
+from benchmarks import (, attention, chain, cnn, embedding, gpt, loader, mlp, sparse, text
     attention,
     chain,
     cnn,
@@ -39,6 +39,7 @@ WORKLOADS = [
     *loader.WORKLOADS,
     *text.WORKLOADS,
     *profiling.WORKLOADS,
+    *sparse.WORKLOADS,
 ]
 
 

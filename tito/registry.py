@@ -141,7 +141,13 @@ MODULES: tuple[Module, ...] = (
         {"optimization": ("QuantizedConv2d", "QuantizedEmbedding", "QuantizedLinear", "compare_model_sizes",
                           "dequantize_int8", "quantize_int8", "quantize_model")},
     ),
-    Module(17, "compression", "optimization.compression", (1,), 20, 3, "what compression gives, in one phrase", {}),
+    Module(
+        17, "compression", "optimization.compression", (1, 2, 3, 4, 5, 6, 9, 14), 85, 6,
+        "the same answers from fewer numbers: pruning, sparse and thin layers, distillation",
+        {"optimization": ("CompressionComplete", "KnowledgeDistillation", "LowRankLinear", "SparseLinear",
+                          "compress_model", "forget_masks", "low_rank_approximate", "magnitude_prune",
+                          "measure_sparsity", "structured_prune")},
+    ),
 )  # fmt: skip
 
 
