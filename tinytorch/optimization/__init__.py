@@ -6,18 +6,26 @@ from typing import TYPE_CHECKING
 from tinytorch._lazy import lazy_names
 
 if TYPE_CHECKING:  # what editors and type checkers see; at run time a name is loaded when it is asked for
+    from tinytorch.optimization.quantization import (
+        QuantizedConv2d as QuantizedConv2d, QuantizedEmbedding as QuantizedEmbedding, QuantizedLinear as
+        QuantizedLinear, compare_model_sizes as compare_model_sizes, dequantize_int8 as dequantize_int8, quantize_int8
+        as quantize_int8, quantize_model as quantize_model,
+    )
     from tinytorch.optimization.compression import (
         CompressionComplete as CompressionComplete, KnowledgeDistillation as KnowledgeDistillation, LowRankLinear as
-        LowRankLinear, SparseLinear as SparseLinear, compress_model as compress_model, low_rank_approximate as
-        low_rank_approximate, magnitude_prune as magnitude_prune, measure_sparsity as measure_sparsity, structured_prune
-        as structured_prune,
+        LowRankLinear, SparseLinear as SparseLinear, compress_model as compress_model, forget_masks as forget_masks,
+        low_rank_approximate as low_rank_approximate, magnitude_prune as magnitude_prune, measure_sparsity as
+        measure_sparsity, structured_prune as structured_prune,
     )
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "optimization.quantization": ["QuantizedConv2d", "QuantizedEmbedding", "QuantizedLinear", "compare_model_sizes",
+            "dequantize_int8", "quantize_int8", "quantize_model"],
         "optimization.compression": ["CompressionComplete", "KnowledgeDistillation", "LowRankLinear", "SparseLinear",
-            "compress_model", "low_rank_approximate", "magnitude_prune", "measure_sparsity", "structured_prune"],
+            "compress_model", "forget_masks", "low_rank_approximate", "magnitude_prune", "measure_sparsity",
+            "structured_prune"],
     },
     facades=[],
 )
