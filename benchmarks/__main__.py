@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from benchmarks import (, attention, chain, cnn, embedding, gpt, loader, mlp, sparse, text
+from benchmarks import (
     attention,
     chain,
     cnn,
@@ -18,6 +18,7 @@ from benchmarks import (, attention, chain, cnn, embedding, gpt, loader, mlp, sp
     mlp,
     profiling,
     quantization,
+    sparse,
     text,
 )
 from benchmarks.harness import measure
