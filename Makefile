@@ -15,7 +15,7 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/tito export --check
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -q $(SLOW) tests
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -q $(SLOW) tests
 
 lint: $(READY)
 	$(BIN)/ruff check .

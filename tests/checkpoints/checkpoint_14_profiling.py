@@ -35,6 +35,6 @@ def test_the_slow_layer_is_found_and_operations_are_counted():
     rows = {row.path: row for row in profile.rows}
     assert max(rows.values(), key=lambda row: row.forward_ms).path == "slow"
     assert rows["slow"].forward_ms > 45
-    assert rows["large"].flops == 2 * 32 * 256 * 128 + 32 * 128  # a product, and a bias for each answer
-    assert profile.flops == rows["large"].flops + 2 * 32 * 128 * 10 + 32 * 10
+    assert rows["large"].flops == 2 * 32 * 256 * 128  # a multiplication and an addition for each weight and sample
+    assert profile.flops == rows["large"].flops + 2 * 32 * 128 * 10
     assert profile.parameters == 256 * 128 + 128 + 128 * 10 + 10

@@ -20,7 +20,7 @@ from tito.student.export import export_work, exported_state
 from tito.student.work import read_work, start
 
 every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("releases")]  # the first test makes them all
+pytestmark = pytest.mark.timeout(300)  # the first test releases every module
 
 
 @pytest.fixture(scope="module")

@@ -54,17 +54,16 @@ def test_every_module_has_its_checkpoint_and_nothing_else_is_one():
 
 def uses(path: Path, module: Module) -> bool:
     """Whether a test file imports from the module; what 05 gives has no name of its own but `backward()`."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     offered = {name for names in module.facades.values() for name in names}
-    named = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & {*offered, "backward"}
-    imported = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tinytorch"):
-            imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-            named |= {alias.name for alias in node.names} & offered
-    return (
-        f"tinytorch.{module.export}" in imported or bool(named - {"backward"}) or (module.number == 5 and bool(named))
-    )
+    offered |= {"backward"} if module.number == 5 else set()
+    imports = [
+        node for node in nodes if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tinytorch")
+    ]
+    named = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    named |= {alias.name for node in imports for alias in node.names}
+    places = {node.module for node in imports} | {f"{node.module}.{a.name}" for node in imports for a in node.names}
+    return f"tinytorch.{module.export}" in places or not offered.isdisjoint(named)
 
 
 def test_no_test_file_tests_another_modules_work():
@@ -102,6 +101,7 @@ def test_tests_carry_the_marker_of_their_folder(pytestconfig):
     items = [
         SimpleNamespace(
             path=path,
+            nodeid=str(path),
             add_marker=lambda mark, path=path: marks.update({path.name: mark} if isinstance(mark, str) else {}),
             get_closest_marker=lambda name: None,
         )
