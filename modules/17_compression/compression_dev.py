@@ -1208,7 +1208,7 @@ class SparseLinear(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
-        if x.ndim == 0 or x.shape[-1] != self.in_features:
+        if not x.ndim or x.shape[-1] != self.in_features:
             raise ShapeError(f"SparseLinear: x of shape {x.shape} does not end in "
                              f"{self.in_features}.")
         rows = Rows(self.order, self.columns, self.starts, self.engine)

@@ -96,6 +96,6 @@ def test_the_project_reads_its_dependencies_from_the_lists():
     dynamic = PROJECT["tool"]["setuptools"]["dynamic"]
     assert dynamic["dependencies"] == {"file": "requirements/student.in"}
     assert dynamic["optional-dependencies"] == {
-        extra: {"file": f"requirements/{extra}.in"} for extra in ("course", "test", "sparse")
+        extra: {"file": f"requirements/{extra}.in"} for extra in ("course", "scale", "sparse", "test")
     }
     assert {"dependencies", "optional-dependencies"} <= set(PROJECT["project"]["dynamic"])

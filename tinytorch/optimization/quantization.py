@@ -553,10 +553,10 @@ def int8_conv(
     """
     columns, kernels = Columns(whole.shape, window, groups), by_group(values, groups)
     y = np.empty((len(values), whole.shape[1], columns.Ho, columns.Wo), np.float32)
-    for part in columns.blocks:
-        cols = columns.fill(whole[:, part])  # (groups, Ckk, L)
+    for section in columns.blocks:
+        cols = columns.fill(whole[:, section])  # (groups, Ckk, L)
         product = np.stack([int8_matmul(*pair) for pair in zip(kernels, cols, strict=True)])
-        y[:, part] = columns.crop(product)  # (O, n, Ho, Wo)
+        y[:, section] = columns.crop(product)  # (O, n, Ho, Wo)
     return y
 
 

@@ -65,7 +65,7 @@ def gpt_flops(layer, out, ids):
 
 # %% observing
 #| export
-from contextlib import ExitStack
+import contextlib
 
 
 def put_back(layer, own):
@@ -77,7 +77,7 @@ def put_back(layer, own):
 
 @contextmanager
 def observing(model, watch):
-    with ExitStack() as after:
+    with contextlib.ExitStack() as after:
         for path, layer in layers_of(model):
             new = watch(path, layer)
             after.callback(put_back, layer, vars(layer).get("forward"))

@@ -108,8 +108,8 @@ class QuantizedLinear(QuantizedLayer):
 def int8_conv(whole, values, window, groups=1):
     columns = Columns(whole.shape, window, groups)
     results = []
-    for part in columns.blocks:
-        cols = columns.fill(whole[:, part])
+    for section in columns.blocks:
+        cols = columns.fill(whole[:, section])
         product = np.empty((groups, len(values) // groups, cols.shape[2]), np.float32)
         for i, kernels in enumerate(by_group(values, groups)):
             product[i] = int8_matmul(kernels, cols[i])

@@ -8,10 +8,10 @@ def int8_conv(
 ) -> np.ndarray:
     columns, kernels = Columns(whole.shape, window, groups), by_group(values, groups)
     y = np.zeros((len(values), whole.shape[1], columns.Ho, columns.Wo), np.float32)
-    for part in columns.blocks:
-        cols = columns.fill(whole[:, part])
+    for section in columns.blocks:
+        cols = columns.fill(whole[:, section])
         product = np.stack([int8_matmul(kernels[0], cols[i]) for i in range(groups)])
-        y[:, part] = columns.crop(product)
+        y[:, section] = columns.crop(product)
     return y
 
 
