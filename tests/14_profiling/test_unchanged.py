@@ -265,7 +265,11 @@ print(Profiler().profile(layer, small, backward=True).flops)
         assert len(lines) == 7 and lines[-1] == str(2 * 2 * 10 * 20_000)
         assert all(line.startswith("Linear ran out of memory while Linear was profiled") for line in lines[:-1])
 
-    @pytest.mark.parametrize("model", [lambda x: x, None, "net", Tensor([1.0]), nn.Linear, [nn.Linear(2, 2)]], ids=repr)
+    @pytest.mark.parametrize(
+        "model",
+        [lambda x: x, None, "net", Tensor([1.0]), nn.Linear, [nn.Linear(2, 2)]],
+        ids=lambda model: type(model).__name__,
+    )
     @every_way
     def test_what_is_no_model(self, way, model):
         for measure in (way, lambda model, _: Profiler().count_parameters(model)):
