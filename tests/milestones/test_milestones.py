@@ -31,7 +31,7 @@ SENTENCES = {
     "transformer": ("57,600 random sequences", "12 letters", "Of 1,000", "attention, trained on", "this run keeps it"),
 }
 
-RUNS = {"language": "2 runs, seeds 100 to 101", "mlperf": "5 runs, seeds 100 to 104"}  # minutes each
+RUNS = {"language": "2 runs, seeds 100 to 101", "mlperf": "5 runs, seeds 110 to 114"}  # minutes each
 
 
 @pytest.fixture
@@ -137,10 +137,10 @@ class TestMlperf:
         shares = script("mlperf").run(0, picture)
         told = capsys.readouterr().out
         assert shares["bytes on disk that are left"] <= 0.125
-        assert shares["digits lost"] <= 0.01
+        assert shares["digits kept"] >= 0.98
         assert shares["time that is left for the texts"] < 1 / 3
         assert picture.is_file()
-        for step in ("as trained", "int8", "40% pruned, trained again", "all three", "with a cache, int8"):
+        for step in ("as trained", "int8", "60% pruned, trained again", "all three", "with a cache, int8"):
             assert re.search(rf"^{re.escape(step)} +[\d.]+%( +[\d,.]+){{4}}$", told, flags=re.MULTILINE), step
 
     def test_what_lies_on_the_disk_holds_the_whole_state(self, script):
