@@ -8,7 +8,7 @@ def exchanged(value: Any, twins: dict[int, Any]) -> Any:
         return twins[id(value)]
     if isinstance(value, list):
         return [exchanged(item, twins) for item in value]
-    if isinstance(value, dict):
+    if isinstance(value, dict) and twins:
         return {key: exchanged(item, twins) for key, item in value.items()}
     if isinstance(value, tuple):
         return tuple(exchanged(item, twins) for item in value)
