@@ -108,8 +108,10 @@ def memoize(function: Callable) -> Callable:
     APPROACH: 1. a dictionary, for this function alone  2. a function inside, that takes any
         arguments  3. it works if they were never asked, and looks up the answer if they were
     EXAMPLE:
-        >>> spell("abab", memoize)
-        (6, 5)
+        >>> square = memoize(lambda x: print("works") or x * x)
+        >>> square(3), square(3)
+        works
+        (9, 9)
 
     HINT: in `def remembering(*arguments)`, `arguments` is a tuple, and a tuple can be a key.
     """
@@ -755,7 +757,7 @@ def block_step(block: TransformerBlock, rows: np.ndarray, cache: KVCache, layer:
         3. attend_new  4. heads side by side again, (B * T, C), through out_proj, onto the stream
         5. feed_forward of norm2, onto the stream
     EXAMPLE:
-        >>> model = small_gpt()
+        >>> model = GPT(29, 16, d_model=16, num_layers=2, num_heads=2).eval()
         >>> block_step(model.blocks[0], np.ones((3, 16), np.float32), KVCache(model), 0).shape
         (3, 16)
 
@@ -870,7 +872,7 @@ def advance(model: GPT, ids: Any, cache: KVCache) -> np.ndarray:
         3. the last norm  4. product(rows, weight), the tied head
         5. write the ids behind the known ones, and move cache.length
     EXAMPLE:
-        >>> model = small_gpt()
+        >>> model = GPT(29, 16, d_model=16, num_layers=2, num_heads=2).eval()
         >>> cache = KVCache(model)
         >>> advance(model, [[1, 2, 3]], cache).shape, advance(model, [[4]], cache).shape
         ((1, 3, 29), (1, 1, 29))
@@ -1008,7 +1010,7 @@ class Remembering(LanguageModel):
     APPROACH: 1. how much of the window does the cache know?  2. forget the rest  3. read on from
         there  4. the logits as a Tensor: wrap(array)
     EXAMPLE:
-        >>> model = Remembering(small_gpt()).eval()
+        >>> model = Remembering(GPT(29, 16, d_model=16, num_layers=2, num_heads=2)).eval()
         >>> model([[1, 2, 3]]).shape, model([[1, 2, 3, 4]]).shape
         ((1, 3, 29), (1, 1, 29))
 

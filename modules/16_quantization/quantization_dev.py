@@ -706,8 +706,8 @@ class Int8Weight(Module):
         >>> weight = Int8Weight([[1.0, -2.0], [0.5, 0.25]])
         >>> weight.values.dtype.name, weight.shape
         ('int8', (2, 2))
-        >>> np.float32([[1, 1]]) @ weight.T
-        array([[-0.992126  ,  0.75196856]], dtype=float32)
+        >>> (np.float32([[1, 1]]) @ weight.T).round(3)
+        array([[-0.992,  0.752]], dtype=float32)
     """
 
     __array_ufunc__ = None  # an array leaves `array @ weight` to the weight

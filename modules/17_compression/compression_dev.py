@@ -1546,8 +1546,8 @@ def distillation_loss(
         3. the divergence: a sum over the classes, a mean over the samples  4. the mixture
     EXAMPLE:
         >>> wrong, sure = Tensor([[0, 0]]), Tensor([[0, 4]])
-        >>> round(distillation_loss(wrong, sure, [1], temperature=2, alpha=1).item(), 4)
-        1.3119
+        >>> round(distillation_loss(wrong, sure, [1], temperature=2, alpha=1).item(), 2)
+        1.31
 
     HINT: `log_softmax(x, axis=-1)` is exact where a softmax rounds to 0; p is its `exp()`;
         `x.detach()` has no graph.
@@ -1942,7 +1942,7 @@ def demo_compression_with_profiler():
         counts = profiler.count_parameters(model), profiler.count_nonzero(model)
         flops, ms = profiler.count_flops(model, x), profiler.measure_latency(model, x).low_ms
         print(f"{name:8}{counts[0]:12,}{counts[1]:10,}", end="")
-        print(f"{profiler.model_bytes(model):10,}{flops:12,}{ms:8.3f}")
+        print(f"{profiler.model_bytes(model):10,}{flops:12,}{ms:8.3f} ms")
 
 
 if __name__ == "__main__":
