@@ -282,7 +282,7 @@ class TestMemory:
 
     @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's peak since a moment")
     def test_the_system_sees_it_too(self):
-        """64 MB that are new, and a copy or two, are as much for the system; in a process that has freed nothing yet."""
+        """64 MB that are new, and a copy or two, are as much for the system, in a process that is new too."""
         done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, timeout=100)
         assert done.returncode == 0, done.stderr
         assert done.stdout == "None\n" or 0.9 * 2**26 < int(done.stdout) < 4 * 2**26
