@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from interruptions import COMMANDS, copy, differences, everything, prepared, run
-from mini import fast_runner
+from mini import FastRunner
 
 from tito.grading import grade
 
@@ -39,7 +39,7 @@ def fill(disk: Path, kilobytes: int) -> Path:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_one_sentence_nothing_half_done_and_done_after_room_is_made(name, released_once, disk, tmp_path, monkeypatch):
-    monkeypatch.setattr(grade, "TrustedRunner", fast_runner)
+    monkeypatch.setattr(grade, "TrustedRunner", FastRunner)
     before = prepared(name, released_once, tmp_path / "before", 4)
     course, whole = copy(before, disk / "here"), copy(before, tmp_path / "whole")
     assert run(whole, COMMANDS[name]).code == 0

@@ -51,7 +51,7 @@ def test_everyone_gets_the_points_of_the_other_cells(course):
 
 
 def test_a_name_that_is_no_text_stops_nobody(course, monkeypatch):
-    monkeypatch.setattr(grade, "SubprocessRunner", FastRunner)
+    monkeypatch.setattr(grade, "TrustedRunner", FastRunner)
     hand_in(course, "ann", answered(course, GOOD))
     path = hand_in(course, "ben", answered(course, GOOD))
     path.parents[1].rename(os.fsdecode(os.fsencode(path.parents[2]) + b"/\xff"))
@@ -61,7 +61,7 @@ def test_a_name_that_is_no_text_stops_nobody(course, monkeypatch):
 
 
 def test_memory_does_not_grow_with_the_class(course, monkeypatch):
-    monkeypatch.setattr(grade, "SubprocessRunner", FastRunner)
+    monkeypatch.setattr(grade, "TrustedRunner", FastRunner)
     padded = answered(course, GOOD)
     padded.cells[0].metadata["padding"] = "x" * PADDING
     first = hand_in(course, "first", padded)

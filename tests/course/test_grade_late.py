@@ -86,7 +86,7 @@ def test_same_penalties_as_nbgrader(policy, taken, late_course):
 
 @pytest.fixture
 def fast(monkeypatch):
-    monkeypatch.setattr(grade, "SubprocessRunner", FastRunner)
+    monkeypatch.setattr(grade, "TrustedRunner", FastRunner)
 
 
 def test_days_and_penalty_are_in_report_and_csv(late_course, fast):

@@ -14,7 +14,7 @@ from tito.grading.scores import Score, read_scores
 @pytest.fixture
 def graded(course, monkeypatch):
     """One student, whose written answer got 4 points from a person."""
-    monkeypatch.setattr(grade, "SubprocessRunner", FastRunner)
+    monkeypatch.setattr(grade, "TrustedRunner", FastRunner)
     hand_in(course, "ann", answered(course, GOOD))
     list(grade_module(course, TENSOR_MODULE))
     assert [row.points for row in grade_rows(course, [TENSOR_MODULE])] == ["10 of 10, 5 waits"]
@@ -80,7 +80,7 @@ def test_points_of_a_test_given_by_hand_are_asked_for_again_when_an_answer_chang
 
 
 def test_feedback_says_that_it_waits(course, monkeypatch):
-    monkeypatch.setattr(grade, "SubprocessRunner", FastRunner)
+    monkeypatch.setattr(grade, "TrustedRunner", FastRunner)
     hand_in(course, "ann", answered(course, GOOD))
     list(grade_module(course, TENSOR_MODULE))
     (page,) = write_feedback(course, TENSOR_MODULE)

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 from interruptions import COMMANDS, copy, differences, everything, prepared, run
-from mini import fast_runner
+from mini import FastRunner
 
 from tito.failures import INTERRUPTED
 from tito.grading import grade
@@ -39,7 +39,7 @@ DELAYS = int(os.environ.get("TITO_STOPS", "3"))  # of each command and signal
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_stopped_again_and_again(name, released_once, tmp_path, monkeypatch):
-    monkeypatch.setattr(grade, "TrustedRunner", fast_runner)
+    monkeypatch.setattr(grade, "TrustedRunner", FastRunner)
     before = prepared(name, released_once, tmp_path / "before", 4)
     whole, seconds = uninterrupted(run, before, name, tmp_path / "whole")
     course = copy(before, tmp_path / "stopped")

@@ -15,7 +15,6 @@ from bank import CODE, FILES, ON_STOCK, answer
 from mini import GOOD, TENSOR_MODULE, answered, hand_in
 from nbgrader.apps import NbGraderAPI
 
-from tito.engine.isolation import Isolation
 from tito.engine.runner import Limits
 from tito.grading.grade import grade_module
 from tito.grading.gradebook import open_gradebook
@@ -94,7 +93,7 @@ def test_attacks_earn_nothing_and_leave_nothing(scene):
     for honest in ("aa-honest", "zz-honest"):
         hand_in(scene.course, honest, answered(scene.course, GOOD))
     before = _untouched(scene.course)
-    entries = list(grade_module(scene.course, TENSOR_MODULE, None, 2, QUICK, Isolation.SANDBOX))
+    entries = list(grade_module(scene.course, TENSOR_MODULE, jobs=2, limits=QUICK))
     time.sleep(3)  # for what is said to happen later
     assert len(entries) == len(names) + 2
     assert {name: points for name in names if (points := _points(scene.course, name))} == {}

@@ -11,8 +11,9 @@ from tito.engine.isolation import Isolation
 from tito.engine.runner import Limits
 from tito.errors import CourseError
 from tito.grading.feedback import write_feedback
-from tito.grading.grade import EXPOSED, grade_module
+from tito.grading.grade import grade_module
 from tito.grading.report import csv_text, grade_rows
+from tito.grading.work import EXPOSED
 from tito.trusted import box, runner
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
@@ -28,7 +29,7 @@ def graded(course, answers, isolation, **limits):
     """The report's row of each student after grading."""
     for student, texts in answers.items():
         hand_in(course, student, answered(course, texts))
-    list(grade_module(course, TENSOR_MODULE, None, 2, Limits(**limits), isolation))
+    list(grade_module(course, TENSOR_MODULE, None, 2, Limits(**limits), isolation=isolation))
     return {row.student: row for row in grade_rows(course, [TENSOR_MODULE])}
 
 
@@ -87,5 +88,5 @@ def test_a_refusal_of_the_scorer_stops_the_command_before_anything_is_graded(cou
     hand_in(course, "ann", answered(course, GOOD))
     monkeypatch.setattr(runner, "SCORER", ["-c", REFUSES])
     with pytest.raises(CourseError, match="cannot be shut in"):
-        list(grade_module(course, TENSOR_MODULE, isolation=Isolation.SANDBOX))
+        list(grade_module(course, TENSOR_MODULE))
     assert grade_rows(course, [TENSOR_MODULE])[0].score is None

@@ -1,4 +1,4 @@
-"""The miniature course of `tests/course/`, and the bank of attacks."""
+"""The fixtures and helpers of `tests/course/`, and those of this folder."""
 
 import importlib.util
 import sys
@@ -16,6 +16,7 @@ def _load(name, path):
     return sys.modules[name]
 
 
-fixtures = _load("course_fixtures", HERE.parents[1] / "course" / "conftest.py")
-_load("bank", HERE / "bank.py")
-released_once, course = fixtures.released_once, fixtures.course
+fixtures = _load("course_fixtures", HERE.with_name("course") / "conftest.py")
+for path in ("postgresql.py", "attacks/bank.py", "trusted/fuzz.py"):
+    _load(Path(path).stem, HERE / path)
+released_once, course, real_course = fixtures.released_once, fixtures.course, fixtures.real_course
