@@ -13,7 +13,7 @@ from tito.errors import CourseError
 from tito.files import write_atomic
 from tito.registry import MODULES, Module
 from tito.release.notebooks import release_modules
-from tito.trusted.box import trouble
+from tito.trusted.box import GET_IT, trouble
 
 COPIED = ("modules", "datasets", "source", "nbgrader_config.py", "pyproject.toml")
 ENDLESS = "while True:\n    pass"
@@ -86,7 +86,7 @@ def run_demo(course: Course) -> None:
     inbox = hand_in(classroom, module)
     say(f"2. Five students hand in {module.folder}; two of them make trouble (in {classroom.root.name}/)")
     tito(classroom, "collect", inbox.name)
-    tito(classroom, "grade", module.folder, *(["--isolation=none"] if trouble() else []))  # its students are our own
+    tito(classroom, "grade", module.folder, *_isolation())
     tito(classroom, "feedback", module.folder)
     tito(classroom, "report", module.folder, "--csv", "grades.csv")
 
@@ -95,6 +95,15 @@ def run_demo(course: Course) -> None:
 
     say(f"Done in {time.monotonic() - start:.0f} s. What there is now, and what to do next")
     print(NEXT)
+
+
+def _isolation() -> list[str]:
+    """Options for grading: where there is no sandbox, the made-up class is graded without, and that is said."""
+    if not (reason := trouble()):
+        return []
+    print(f"\nThis machine has no sandbox ({reason}), so these five are graded without. A real class should not be:")
+    print(GET_IT)
+    return ["--isolation=none"]
 
 
 NEXT = """\

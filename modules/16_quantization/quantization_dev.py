@@ -1240,7 +1240,7 @@ def exchanged(value: Any, twins: dict[int, Any]) -> Any:
 # %% nbgrader={"grade": true, "grade_id": "test-exchanged", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_exchanged():
     """Alone, in containers, twice; and what has no twin stays."""
-    old, other = [7.5], [8.5]
+    old, other = Linear(1, 1), [8.5]
     twins = {id(old): "new"}
     check_equal(lambda: exchanged(old, twins), "new")
     check_equal(lambda: exchanged((old, 3, {"a": old}), twins), ("new", 3, {"a": "new"}))

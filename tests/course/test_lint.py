@@ -29,6 +29,26 @@ SOLUTION = "    return Tensor(np.maximum(x.data, 0))\n"
 GUARDED = 'if __name__ == "__main__":\n    test_unit_relu()\n'
 HIDDEN = "    np.testing.assert_array_equal(relu(Tensor([-7.0, 0.0, 3.0])).data, [0, 0, 3])\n"
 
+NOT_CARRIED = {
+    "relu(Tensor(x for x in [1.0]))": "put list(...) around it",
+    "relu(Tensor([1.0]), *[], map(abs, [1]))": "put list(...) around it",
+    "del relu(Tensor([1.0])).data": "set the attribute to None",
+    "delattr(ReLU, 'forward')": "set the attribute to None",
+    "weakref.ref(ReLU())": "a given, exported function",
+    "globals()": "name what is meant",
+    "dir(ReLU)": "hasattr",
+    "f = lambda: (yield 1)": "return a list",
+}
+CARRIED = [
+    "relu(Tensor(list(map(abs, [1]))))",
+    "assert sum(x for x in [1]) == 1",
+    "assert ', '.join(name for name in 'ab') == 'a, b'",
+    "relu(Tensor([1.0])).data.copy()",
+    "assert hasattr(ReLU(), 'forward')",
+    "copy.deepcopy(ReLU())",
+    "for x, y in zip([1], [2]): pass",
+]
+
 BREAKS = [
     ("metadata-complete", f'{RELU}, "schema_version": 3', f'{RELU}, "schema_version": 2', "schema_version is 2"),
     ("metadata-complete", '"solution": false, "task": false', '"solution": false', "lacks task"),
@@ -66,6 +86,7 @@ BREAKS = [
     ("hidden-tests", HIDDEN, "", "no hidden tests"),
     ("hidden-tests", "    ### END HIDDEN TESTS\n", "", "not in pairs"),
     ("no-class-in-test", TEST_BODY, f"    class Helper:\n        pass\n{TEST_BODY}", "class Helper"),
+    *(("carried", TEST_BODY, f"{TEST_BODY}    {line}\n", words) for line, words in NOT_CARRIED.items()),
     ("no-trust", TEST_BODY, f"{TEST_BODY}    assert isinstance(relu(Tensor([1.0])), Tensor)\n", "isinstance()"),
     ("no-trust", TEST_BODY, f"{TEST_BODY}    assert bool(relu(Tensor([1.0])))\n", "bool()"),
     ("no-trust", "relu(Tensor([-7.0, 0.0, 3.0])).data, [0, 0, 3])", "[], [])\n    assert ReLU() == 1", "== trusts"),
@@ -129,6 +150,12 @@ def test_a_broken_rule_is_the_only_finding(tmp_path, rule, old, new, words):
     assert {finding.rule for finding in found} == {rule}
     assert any(words in finding.message for finding in found)
     assert all(1 <= finding.line <= len(broken.splitlines()) for finding in found)
+
+
+@pytest.mark.parametrize("line", CARRIED)
+def test_what_a_test_may_do_apart_from_the_answers(line, tmp_path):
+    text = SAMPLE.read_text().replace(TEST_BODY, f"{TEST_BODY}    {line}\n")
+    assert findings(course_with(tmp_path, text)) == []
 
 
 def test_every_rule_is_broken_by_a_test():

@@ -1,7 +1,7 @@
 """The fixed rules of a module's source, each a small function that yields what breaks it."""
 
 from tito.course import Course
-from tito.lint import answers, exports, metadata, rhythm, running, unit_tests
+from tito.lint import answers, apart, exports, metadata, rhythm, running, unit_tests
 from tito.lint.source import Finding, Rule, read_source
 from tito.registry import Module
 
@@ -9,6 +9,7 @@ RULES: tuple[Rule, ...] = (
     *metadata.RULES,
     *answers.RULES,
     *unit_tests.RULES,
+    *apart.RULES,
     *exports.RULES,
     *rhythm.RULES,
     *running.RULES,

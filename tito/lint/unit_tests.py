@@ -59,15 +59,6 @@ def hidden_tests(source: Source) -> Iterator[Finding]:
             yield Finding(line_of(cell), "hidden-tests", f"graded cell {cell.name} has no hidden tests")
 
 
-def no_class_in_test(source: Source) -> Iterator[Finding]:
-    """Grading runs a test apart from the student's code, which could not call back into a class of the test."""
-    for cell, tree in source.test_cells:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef):
-                message = f"class {node.name} in graded cell {cell.name}: define it in a given, locked cell above"
-                yield Finding(line_of(cell, node.lineno), "no-class-in-test", message)
-
-
 def no_trust(source: Source) -> Iterator[Finding]:
     """A test compares values; it does not ask a student's object for its type, truth or equality."""
     classes = {
@@ -118,4 +109,4 @@ def _calls(node: ast.stmt | None, name: str) -> bool:
     return ast.unparse(node.body[0]) == f"{name}()"
 
 
-RULES = (unit_test_name, unit_test_called, unguarded, hidden_tests, no_class_in_test, no_trust, bare_name)
+RULES = (unit_test_name, unit_test_called, unguarded, hidden_tests, no_trust, bare_name)

@@ -16,10 +16,11 @@ from tito.errors import CourseError
 
 HERE = Path(__file__).parent
 ENGINE = HERE.parent / "engine"
-FOLDER = "/tmp"  # of a seat, inside
+FOLDER = "/seat"  # of a seat, inside
 KEPT = ("SYS_ADMIN", "SETUID", "SETGID", "SETPCAP", "KILL")  # by the nursery, which gives them up for every seat
 PATIENCE = 60.0  # seconds until the nursery has loaded everything
 BWRAP = "bwrap"
+BUG = "This is a bug of tito: please report it."
 GET_IT = "Install it (Debian, Ubuntu: apt install bubblewrap), or say --isolation=none to grade without protection."
 
 
@@ -43,15 +44,18 @@ def start(stack: Path, modules: list[str], limits: Limits, boxed: bool) -> Nurse
     """Start a nursery whose seats import from `stack`.
 
     Raises:
-        CourseError: it does not start; with a box, mostly because bubblewrap is missing or refused.
+        CourseError: the box does not work here, or the process does not start in it.
     """
+    if boxed and (reason := trouble()):
+        raise CourseError(f"The sandbox for student code does not work here: {reason}.", GET_IT)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     folder = Path(tempfile.mkdtemp(prefix="tito-seats-"))
+    place = FOLDER if boxed else str(folder)
     settings = {
         "boxed": boxed,
         "user": boxed and os.getuid() == 0,
         "modules": modules,
-        "folder": FOLDER if boxed else str(folder),
+        "folder": place,
         "stack": "/course" if boxed else str(stack),
         "engine": "/engine" if boxed else str(ENGINE),
         "limits": _numbers(limits, boxed),
@@ -59,18 +63,15 @@ def start(stack: Path, modules: list[str], limits: Limits, boxed: bool) -> Nurse
     script = "/trusted/nursery.py" if boxed else str(HERE / "nursery.py")
     python = [sys.executable, "-P", "-B", script, str(theirs.fileno()), json.dumps(settings)]
     command = [*bubblewrap(stack), *python] if boxed else python
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=[theirs.fileno()],
-            env=_environment(),
-            start_new_session=True,
-        )
-    except FileNotFoundError:
-        raise CourseError("bubblewrap is not installed, so student code cannot be shut in.", GET_IT) from None
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        pass_fds=[theirs.fileno()],
+        env=_environment(place),
+        start_new_session=True,
+    )
     theirs.close()
     ours.settimeout(PATIENCE)
     try:
@@ -81,7 +82,7 @@ def start(stack: Path, modules: list[str], limits: Limits, boxed: bool) -> Nurse
         process.kill()
         said = (process.communicate()[1] or b"").decode(errors="replace").strip().splitlines()[-1:]
         shutil.rmtree(folder, ignore_errors=True)
-        raise CourseError(f"The box for student code does not start: {' '.join(said)[:300]}", GET_IT)
+        raise CourseError(f"The process for student code does not start: {' '.join(said)[:300]}", BUG)
     assert process.stderr is not None
     process.stderr.close()
     ours.settimeout(None)
@@ -90,15 +91,19 @@ def start(stack: Path, modules: list[str], limits: Limits, boxed: bool) -> Nurse
 
 @cache
 def trouble() -> str:
-    """Say why the box does not work here, "" when it does: found out by running it."""
-    if sys.platform != "linux" or not shutil.which(BWRAP):
-        return "bubblewrap is not installed"
+    """Say why the box does not work here, "" when it does: found out by running it, with nothing loaded."""
+    if sys.platform != "linux":
+        return "it needs Linux"
+    probe = [sys.executable, "-P", "-B", "/trusted/nursery.py", "probe", str(os.getuid())]
     with tempfile.TemporaryDirectory() as stack:
+        command = [*bubblewrap(Path(stack)), *probe]
         try:
-            start(Path(stack), [], Limits(), boxed=True).close()
-        except CourseError as error:
-            return str(error)
-    return ""
+            tried = subprocess.run(command, capture_output=True, text=True, env=_environment(FOLDER), timeout=PATIENCE)
+        except FileNotFoundError:
+            return "bubblewrap is not installed"
+        except subprocess.TimeoutExpired:
+            return "bubblewrap does not answer"
+    return " ".join(tried.stderr.strip().splitlines()[-1:])[:300] or "it ends" if tried.returncode else ""
 
 
 def bubblewrap(stack: Path) -> list[str]:
@@ -124,21 +129,11 @@ def bubblewrap(stack: Path) -> list[str]:
     above = {folder for path in _python() for folder in path.parents} - {Path("/"), Path("/usr")}
     doors = [part for path in sorted(above) for part in ("--perms", "0755", "--dir", str(path))]  # else for root alone
     ours = ["--ro-bind", str(stack), "/course", "--ro-bind", str(HERE), "/trusted", "--ro-bind", str(ENGINE), "/engine"]
-    rest = [
-        "--proc",
-        "/proc",
-        "--dev",
-        "/dev",
-        "--tmpfs",
-        FOLDER,
-        "--hostname",
-        "box",
-        "--remount-ro",
-        "/",
-        "--chdir",
-        FOLDER,
-    ]
-    return [BWRAP, "--die-with-parent", "--new-session", *spaces, *powers, *doors, *system, *ours, *rest]
+    files = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", FOLDER]
+    if Path("/tmp") not in above:
+        files += ["--symlink", FOLDER, "/tmp"]
+    end = ["--hostname", "box", "--remount-ro", "/", "--chdir", FOLDER]
+    return [BWRAP, "--die-with-parent", "--new-session", *spaces, *powers, *doors, *system, *ours, *files, *end]
 
 
 def _python() -> list[Path]:
@@ -161,7 +156,7 @@ def _numbers(limits: Limits, boxed: bool) -> dict[str, int]:
     return numbers | ({"processes": 64} if boxed else {})
 
 
-def _environment() -> dict[str, str]:
+def _environment(folder: str) -> dict[str, str]:
     """Nothing of the user's own settings."""
     return {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
@@ -173,7 +168,7 @@ def _environment() -> dict[str, str]:
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "NBGRADER_EXECUTION": "autograde",
         "LANG": "C.UTF-8",
-        "HOME": "/tmp",
-        "IPYTHONDIR": "/tmp",
-        "MPLCONFIGDIR": "/tmp",
+        "HOME": folder,
+        "IPYTHONDIR": folder,
+        "MPLCONFIGDIR": folder,
     }

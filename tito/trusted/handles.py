@@ -83,6 +83,12 @@ class Handle:
     def __instancecheck__(self, value: Any) -> bool:
         return bool(channel_of(self).ask("isinstance", value, self))
 
+    def __copy__(self) -> Any:
+        return _copied(self, "copy")
+
+    def __deepcopy__(self, _: Any) -> Any:
+        return _copied(self, "deepcopy")
+
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         array = channel_of(self).ask("array", self, dtype)
         if isinstance(array, np.ndarray):
@@ -129,6 +135,11 @@ def channel_of(handle: Handle) -> "Channel":
 def number_of(handle: Handle) -> int:
     """The object's number there."""
     return object.__getattribute__(handle, "_number")  # type: ignore[no-any-return]
+
+
+def _copied(handle: Handle, way: str) -> Any:
+    channel = channel_of(handle)
+    return channel.ask("get", channel.ask("import", "copy"), way)(handle)
 
 
 def _forward(name: str) -> Any:

@@ -1,7 +1,8 @@
 """Inside the box: a process that has loaded what every page imports, and forks a seat for each student.
 
-Started as a script: `nursery.py CONTROL STACK MODULE...`. It never runs a student's code. A message on the control
-socket brings the socket of a seat; the seat gets namespaces, a temporary folder and a user of its own.
+Started as a script: `nursery.py CONTROL SETTINGS`, or `nursery.py probe USER`, which only tries what a seat needs. It
+never runs a student's code. A message on the control socket brings the socket of a seat; the seat gets namespaces, a
+temporary folder and a user of its own.
 """
 
 import ctypes
@@ -26,6 +27,8 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 def main() -> None:
     """Load, say that it is ready, then fork until the control socket closes."""
+    if sys.argv[1] == "probe":
+        sys.exit(_probe(user=sys.argv[2] == "0"))
     control = socket.socket(fileno=int(sys.argv[1]))
     settings = json.loads(sys.argv[2])
     sys.path[:0] = [settings["stack"], os.path.dirname(__file__), settings["engine"]]
@@ -52,6 +55,16 @@ def main() -> None:
             os.close(handle)
 
 
+def _probe(user: bool) -> int:
+    """Try what a seat needs of the system; returns 0 when it has it."""
+    _unshare()
+    if child := os.fork():
+        return int(os.waitpid(child, 0)[1] != 0)
+    _furnish(os.getcwd(), 1 << 20)
+    _become(FIRST_USER if user else None)
+    return 0
+
+
 def _begin(settings: dict[str, Any], number: int, handle: int, sit: Any) -> None:
     """In the child: shut the doors, then be a seat."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -66,9 +79,7 @@ def _begin(settings: dict[str, Any], number: int, handle: int, sit: Any) -> None
     if child:  # in a box it is the first of its own process namespace: its end is the end of all others there
         _attend(child, handle)
     if settings["boxed"]:
-        _mount("tmpfs", folder, settings["limits"]["disk"])
-        _mount("tmpfs", "/dev/shm", settings["limits"]["disk"])
-        _mount("proc", "/proc", 0)
+        _furnish(folder, settings["limits"]["disk"])
         _become(FIRST_USER + number % USERS if settings["user"] else None)
     _limit(settings["limits"])
     for name in ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR"):
@@ -97,6 +108,13 @@ def _unshare() -> None:
     if libc.unshare(NEW_MOUNTS | NEW_IPC | NEW_PROCESSES | NEW_NET):
         raise OSError(ctypes.get_errno(), "unshare")
     libc.mount(b"none", b"/", None, REMOUNT_PRIVATE, None)
+
+
+def _furnish(folder: str, size: int) -> None:
+    """An empty folder for files, memory to share, and a view of its own processes alone."""
+    _mount("tmpfs", folder, size)
+    _mount("tmpfs", "/dev/shm", size)
+    _mount("proc", "/proc", 0)
 
 
 def _mount(kind: str, place: str, size: int) -> None:

@@ -155,10 +155,14 @@ def give_names(page: Page, channel: Channel) -> None:
     def check_without(function: Any, *banned: str) -> None:
         checks.check_without(written(function, channel.texts), *banned)
 
+    def identity(value: Any) -> int:
+        return int(channel.ask("builtin", "id", value)) if isinstance(value, Handle) else id(value)
+
     for name in ("check_close", "check_equal", "check_raises"):
         names[name] = guarded(getattr(checks, name))
     names["check_without"], names[STORE] = check_without, store
-    names["__builtins__"] |= {"__import__": outside, "open": lambda *args: outside("builtins").open(*args)}
+    names["__builtins__"] |= {"__import__": outside, "id": identity}
+    names["__builtins__"]["open"] = lambda *args: outside("builtins").open(*args)
 
 
 def written(function: Any, texts: dict[int, list[str]]) -> Any:

@@ -1,6 +1,7 @@
 """What a test outside can do with a student's objects, and what it cannot."""
 
 import contextlib
+import copy
 import signal
 import socket
 
@@ -141,6 +142,13 @@ def test_an_object_is_a_handle_that_gives_no_verdict(page):
         with pytest.raises(Untrusted):
             verdict()
     assert page.same(one) is one
+
+
+def test_an_object_is_copied_where_it_is(page):
+    one = page.Pair([1], 2)
+    shallow, deep = copy.copy(one), copy.deepcopy(one)
+    one.a = [7]
+    assert (repr(shallow), repr(deep), shallow is deep) == ("Pair([1], 2)", "Pair([1], 2)", False)
 
 
 def test_a_function_of_the_test_runs_here(page):
