@@ -1,10 +1,9 @@
-"""How fast `tito grade` is, beside stock nbgrader: `python -m benchmarks.grading [SUBMISSIONS] [MODULE...]`.
+"""How fast `tito grade` is, beside stock nbgrader: `python -m benchmarks.beside_nbgrader [SUBMISSIONS] [MODULE...]`.
 
 The reference solution of each module stands for a submission. Printed are, for each module, the median time of one, the
 time that opening and closing a sandbox takes, and the time of one on nbgrader, on the same files.
 """
 
-import shutil
 import socket
 import statistics
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 import nbformat
 from nbgrader.apps import NbGraderAPI
 
+from benchmarks.grading import make_course
 from tito.course import Course
 from tito.engine.normalise import normalise
 from tito.engine.reading import parse_submission
@@ -23,32 +23,19 @@ from tito.engine.skeleton import load_skeleton
 from tito.grading.settings import nbgrader_config
 from tito.grading.stack import build_stack
 from tito.registry import MODULES, Module
-from tito.release.notebooks import release_modules
-from tito.sources.build import build
 from tito.trusted import box
 from tito.trusted.runner import TrustedRunner
 from tito.trusted.wire import receive, send
 
-COPIED = ("modules", "tests", "datasets", "requirements", "pyproject.toml", "nbgrader_config.py")
 STOCK = 3  # submissions that nbgrader grades
 
 
-def make_course(root: Path, modules: list[Module]) -> Course:
-    """A course of its own with the modules released, and a submission of each by `STOCK` students."""
-    here = Path(__file__).parents[1]
-    for name in COPIED:
-        copy = shutil.copytree if (here / name).is_dir() else shutil.copyfile
-        copy(here / name, root / name)
-    course = Course(root)
-    for module in modules:
-        build(course, module)
-    release_modules(course, modules)
-    for module in modules:
-        for number in range(STOCK):
-            path = course.submission(f"s{number}", module)
-            path.parent.mkdir(parents=True)
-            path.write_bytes(solved(course, module))
-    return course
+def hand_in(course: Course, module: Module) -> None:
+    """Let `STOCK` students hand in the solution."""
+    for number in range(STOCK):
+        path = course.submission(f"s{number}", module)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(solved(course, module))
 
 
 def solved(course: Course, module: Module) -> bytes:
@@ -107,6 +94,7 @@ def main() -> None:
         course = make_course(Path(folder), modules)
         print("module             ours   sandbox   nbgrader   times as fast")
         for module in modules:
+            hand_in(course, module)
             stack = build_stack(course, module, Path(folder, "stacks", module.folder))
             one, seat = ours(course, module, stack, count)
             theirs = stock(course, module)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tito.course import Course
+from tito.engine.runner import SubprocessRunner
 from tito.engine.warm import warm_runner
 
 
@@ -30,6 +31,13 @@ if importlib.util.find_spec("playwright"):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--picture", help="where test_first_exercise.py leaves its screenshot of a wrong answer")
+
+
+@pytest.fixture(autouse=True)
+def beside_the_answers_where_there_is_no_sandbox(monkeypatch):
+    """What is tested in this folder is the rest of grading; `tests/grading/` tests the sandbox, on Linux."""
+    if sys.platform != "linux":
+        monkeypatch.setattr("tito.grading.grade.TrustedRunner", SubprocessRunner)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ Everything passes the normaliser and is scored by nbgrader. The solution and the
 leave the measurements out, which earn no points and run once on their own.
 """
 
+import sys
+
 import pytest
 from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import determine_grade
@@ -20,9 +22,11 @@ from tito.grading.gradebook import open_gradebook
 from tito.grading.settings import nbgrader_config
 from tito.registry import MODULES
 from tito.sources.variants import alternatives, misconceptions, read_variant, variant_paths
+from tito.trusted.runner import TrustedRunner
 
 LONGEST_MESSAGE = 12  # lines
 FEWEST_MISCONCEPTIONS = 5
+FEW = 3  # of each bank; `tests/grading/trusted/` takes all
 
 
 def every(kind):
@@ -42,12 +46,20 @@ def run(real_course, runner):
     def answered(real, answers):
         return without_measurements(normalise(parse_submission(real.answered(answers)), real.skeleton).notebook)
 
-    def run(module, replaced):
+    def run(module, replaced, other=None):
         real = real_course[module]
-        runner.start_from(answered(real, real.solution), real.stack, Limits())
-        return runner.run(answered(real, real.solution | replaced), real.stack, Limits()).notebook
+        if other is None:
+            runner.start_from(answered(real, real.solution), real.stack, Limits())
+        return (other or runner).run(answered(real, real.solution | replaced), real.stack, Limits()).notebook
 
     return run
+
+
+@pytest.fixture(scope="session")
+def apart():
+    """Runs tests outside the answers' process, as `tito grade` does."""
+    with TrustedRunner() as runner:
+        yield runner
 
 
 def lost(notebook):
@@ -113,6 +125,16 @@ def test_misconception_loses_its_tests_and_is_answered(module, path, run, real_c
     for name, text in said.items():
         assert len(text.splitlines()) <= LONGEST_MESSAGE, f"{name} talks too much:\n{text}"
         assert HIDDEN_LINE not in text, f"{name} quotes a line of a hidden test:\n{text}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
+@every_module
+def test_misconceptions_lose_the_same_in_the_same_words_apart_from_the_tests(module, run, real_course, apart):
+    bank = misconceptions(REPOSITORY, module)
+    for variant in bank[:: len(bank) // FEW]:
+        here, there = (run(module, variant.answers, runner) for runner in (apart, None))
+        assert (variant.name, lost(here)) == (variant.name, variant.loses)
+        assert {cell.id: message(cell) for cell in here.cells} == {cell.id: message(cell) for cell in there.cells}
 
 
 @every("alternatives")

@@ -44,10 +44,8 @@ def start(stack: Path, modules: list[str], limits: Limits, boxed: bool) -> Nurse
     """Start a nursery whose seats import from `stack`.
 
     Raises:
-        CourseError: the box does not work here, or the process does not start in it.
+        CourseError: it does not start.
     """
-    if boxed and (reason := trouble()):
-        raise CourseError(f"The sandbox for student code does not work here: {reason}.", GET_IT)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     folder = Path(tempfile.mkdtemp(prefix="tito-seats-"))
     place = FOLDER if boxed else str(folder)
@@ -87,6 +85,16 @@ def start(stack: Path, modules: list[str], limits: Limits, boxed: bool) -> Nurse
     process.stderr.close()
     ours.settimeout(None)
     return Nursery(process, ours, folder)
+
+
+def require() -> None:
+    """Make sure that the box works here.
+
+    Raises:
+        CourseError: it does not.
+    """
+    if reason := trouble():
+        raise CourseError(f"The sandbox for student code does not work here: {reason}.", GET_IT)
 
 
 @cache

@@ -30,6 +30,7 @@ from tito.engine.runner import (
 )
 from tito.errors import CourseError
 from tito.sources.syntax import parse
+from tito.trusted import box
 from tito.trusted.page import is_answer, is_test
 from tito.trusted.wire import Closed, Garbled, TooLate, receive, send
 
@@ -78,6 +79,8 @@ class TrustedRunner(SubprocessRunner):
 
     def _scorer(self, notebook: NotebookNode, stack: Path, limits: Limits) -> "_Scorer":
         """The scorer of the notebook's page; that of another page is ended."""
+        if self.isolation is Isolation.SANDBOX:
+            box.require()
         given = [cell.source for cell in notebook.cells if not is_answer(cell)]
         key = json.dumps([given, str(stack), asdict(limits)])
         with self._lock:

@@ -74,14 +74,16 @@ def test_the_same_submission_has_the_same_result_every_time(course):
 
 
 @pytest.mark.parametrize("command", [["no-such-program"], ["sh", "-c", "echo bwrap: No permissions >&2; exit 1"]])
-def test_without_a_working_sandbox_it_refuses_and_says_how_to_get_one(command, tmp_path, monkeypatch):
+def test_without_a_working_sandbox_it_refuses_and_says_how_to_get_one(command, course, monkeypatch):
     monkeypatch.setattr(box, "bubblewrap", lambda stack: command)
     monkeypatch.setattr(box, "trouble", box.trouble.__wrapped__)  # not what was found before
+    hand_in(course, "ann", answered(course, GOOD))
     with pytest.raises(CourseError) as refusal:
-        box.start(tmp_path, [], Limits(), boxed=True)
+        list(grade_module(course, TENSOR_MODULE))
     assert "apt install bubblewrap" in refusal.value.cure
     assert "--isolation=none" in refusal.value.cure
     assert "No permissions" in refusal.value.problem or "not installed" in refusal.value.problem
+    assert grade_rows(course, [TENSOR_MODULE])[0].score is None
 
 
 @linux

@@ -1,24 +1,25 @@
 """Outside the student's process every page gives the same scores, in the same words, as in a notebook.
 
-`.ci/run` compares all modules and their whole banks; `make test` module 01's solution and its misconceptions.
+This is for `.ci/run`: `test_round_trip.py` does it with the solutions, and with three misconceptions of each module.
 """
 
 import sys
 
 import pytest
 from nbgrader.utils import determine_grade
-from real import FIRST_OR_SLOW, REPOSITORY, is_test
+from real import REPOSITORY, is_test
 
 from tito.engine.measurements import without_measurements
 from tito.engine.normalise import normalise
 from tito.engine.reading import parse_submission
 from tito.engine.runner import Limits
-from tito.engine.warm import warm_runner
+from tito.registry import MODULES
 from tito.sources.variants import alternatives, misconceptions
 from tito.trusted.runner import TrustedRunner
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
-every_module = pytest.mark.parametrize("module", FIRST_OR_SLOW, ids=lambda module: module.folder)
+every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
+FEWEST_HONEST = 100
 
 
 @pytest.fixture(scope="module")
@@ -49,32 +50,53 @@ def said(notebook):
     return words
 
 
+@pytest.fixture
+def run(real_course, trusted):
+    """Run the solution of a module with some answers replaced, its tests outside; returns the executed notebook."""
+
+    def run(module, replaced):
+        real = real_course[module]
+        return trusted.run(answered(real, real.solution | replaced), real.stack, Limits()).notebook
+
+    return run
+
+
+@pytest.mark.slow
 @every_module
-def test_solution_gets_full_points_and_blank_none(module, real_course, trusted):
+def test_blank_gets_nothing(module, real_course, trusted):
     real = real_course[module]
-    solved, blank = (answered(real, texts) for texts in (real.solution, {}))
-    assert said(trusted.run(solved, real.stack, Limits()).notebook) == {}
-    assert lost(solved) == set()
-    trusted.run(blank, real.stack, Limits())
+    blank = trusted.run(answered(real, {}), real.stack, Limits()).notebook
     assert lost(blank) == {cell.id for cell in blank.cells if is_test(cell)}
 
 
+@pytest.mark.slow
 @every_module
-def test_alternatives_lose_nothing(module, real_course, trusted):
-    real = real_course[module]
+def test_alternatives_lose_nothing(module, run):
+    """All of a file together, and each answer alone."""
+    for name, answers in honest(module):
+        notebook = run(module, answers)
+        assert (name, said(notebook), lost(notebook)) == (name, {}, set())
+
+
+def test_there_are_alternatives_enough():
+    assert sum(len([*honest(module)]) for module in MODULES) >= FEWEST_HONEST
+
+
+def honest(module):
+    """Answers that are right and not the solution's: name, and text by cell."""
     for variant in alternatives(REPOSITORY, module):
-        notebook = trusted.run(answered(real, real.solution | variant.answers), real.stack, Limits()).notebook
-        assert (variant.path.stem, said(notebook), lost(notebook)) == (variant.path.stem, {}, set())
+        yield variant.name, variant.answers
+        for cell, text in variant.answers.items():
+            yield f"{variant.name}: {cell}", {cell: text}
 
 
+@pytest.mark.slow
 @every_module
-def test_misconceptions_lose_the_same_in_the_same_words(module, real_course, trusted):
+def test_misconceptions_lose_the_same_in_the_same_words(module, real_course, run, runner):
     real = real_course[module]
-    with warm_runner() as runner:
-        runner.start_from(answered(real, real.solution), real.stack, Limits())
-        for variant in misconceptions(REPOSITORY, module):
-            texts = real.solution | variant.answers
-            here = trusted.run(answered(real, texts), real.stack, Limits()).notebook
-            there = runner.run(answered(real, texts), real.stack, Limits()).notebook
-            assert (variant.path.stem, lost(here)) == (variant.path.stem, variant.loses)
-            assert said(here) == said(there)
+    runner.start_from(answered(real, real.solution), real.stack, Limits())
+    for variant in misconceptions(REPOSITORY, module):
+        here = run(module, variant.answers)
+        there = runner.run(answered(real, real.solution | variant.answers), real.stack, Limits()).notebook
+        assert (variant.name, lost(here)) == (variant.name, variant.loses)
+        assert said(here) == said(there)
