@@ -77,8 +77,9 @@ class Handle:
         return channel_of(self).ask("enter", self)
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> bool:
-        told = None if error is None else RuntimeError(str(error))
-        return bool(channel_of(self).ask("leave", self, None if told is None else str(told)))
+        number = getattr(error, "remote_number", 0)
+        told = None if error is None else [number, type(error).__name__, str(error)[:2000]]
+        return bool(channel_of(self).ask("leave", self, told))
 
     def __instancecheck__(self, value: Any) -> bool:
         return bool(channel_of(self).ask("isinstance", value, self))

@@ -124,9 +124,9 @@ class Server(Codec):  # type: ignore[misc]
     def do_enter(self, manager: Any) -> Any:
         return type(manager).__enter__(manager)
 
-    def do_leave(self, manager: Any, error: Any) -> bool:
-        told = (None, None, None) if error is None else (type(error), error, error.__traceback__)
-        return bool(type(manager).__exit__(manager, *told))
+    def do_leave(self, manager: Any, told: list[Any] | None) -> bool:
+        error = None if told is None else self._error(told)
+        return bool(type(manager).__exit__(manager, error and type(error), error, error and error.__traceback__))
 
     def do_items(self, value: Any) -> Any:
         """Everything that a finished container holds; an iterator for whatever makes its items as it goes."""

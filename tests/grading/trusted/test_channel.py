@@ -48,6 +48,13 @@ def mode():
     entered.append("in")
     yield 7
     entered.append("out")
+left = []
+@contextlib.contextmanager
+def closing():
+    try: yield
+    except Exception as error:
+        left.append(f"{type(error).__name__}: {error}")
+        raise
 kept = np.arange(3.0)
 def shift(): kept[...] += 1
 def keep(x):
@@ -188,6 +195,13 @@ def test_a_context_manager_is_entered_and_left(page):
     with page.mode() as seven:
         assert (seven, page.entered) == (7, ["in"])
     assert page.entered == ["in", "out"]
+
+
+def test_a_context_manager_is_left_with_the_error_that_came_up(page):
+    for fail in (lambda: page.refuse(3), lambda: int("x")):
+        with pytest.raises(ValueError, match=r"not 3|invalid literal"), page.closing():
+            fail()
+    assert page.left == ["Odd: not 3", "ValueError: invalid literal for int() with base 10: 'x'"]
 
 
 def test_what_the_box_edits_is_seen_in_the_check_and_undone(channel, page):

@@ -17,7 +17,10 @@ from tito.registry import MODULES
 from tito.sources.variants import alternatives, misconceptions
 from tito.trusted.runner import TrustedRunner
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux"),
+    pytest.mark.timeout(1800),  # whole banks
+]
 every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
 FEWEST_HONEST = 100
 
