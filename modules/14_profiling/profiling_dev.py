@@ -564,9 +564,10 @@ class Twice(Module):
 def names_of_calls(x, own_forward=False, broken=None):
     """Which layers were called, in order; which still have a forward of their own; the answer."""
     model, calls = Twice(), []
-    model.inner.weight.data[...], model.inner.bias.data[...] = np.eye(2), 0
+    model.inner.weight.data[...] = np.eye(2)
+    model.inner.bias.data[...] = 0
     if own_forward:
-        vars(model.inner)["forward"] = lambda x: x * 10
+        model.inner.forward = lambda x: x * 10
 
     def watch(path, layer):
         if path == broken:
@@ -795,13 +796,13 @@ def count_bytes(arrays: list[np.ndarray]) -> int:
 # %% nbgrader={"grade": true, "grade_id": "test-model-bytes", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_count_bytes():
     """One byte and four, the same array twice, a view of a view."""
-    small, table = np.zeros(7, np.int8), np.zeros((100, 3), np.float32)
-    check_equal(lambda: count_bytes([small, table]), 1207)
-    check_equal(lambda: count_bytes([table, table, small]), 1207)
-    check_equal(lambda: count_bytes([table[:50].T]), 1200)
+    small, table = np.zeros(7, np.int8), Tensor(np.zeros((100, 3)))
+    check_equal(lambda: count_bytes([small, table.data]), 1207)
+    check_equal(lambda: count_bytes([table.data, table.data, small]), 1207)
+    check_equal(lambda: count_bytes([table[:50].T.data]), 1200)
     ### BEGIN HIDDEN TESTS
-    twin = np.zeros((100, 3), np.float32)
-    check_equal(lambda: count_bytes([table[0], table[1], twin, small[2:][1:]]), 2407)
+    twin, row = Tensor(np.zeros((100, 3))), Tensor(np.zeros(7))
+    check_equal(lambda: count_bytes([table[0].data, table[1].data, twin.data, row[2:][1:].data]), 2428)
     check_equal(lambda: count_bytes([]), 0)
     ### END HIDDEN TESTS
 
