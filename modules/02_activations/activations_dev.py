@@ -400,7 +400,8 @@ def test_unit_gelu():
     expected = 0.5 * w * (1 + np.tanh(np.sqrt(2 / np.pi) * (w + 0.044715 * w**3)))
     check_close(lambda: gelu(Tensor(wide)).data, expected)
     check_equal(lambda: kept_by(gelu, x).dtype.name, "float32")
-    check_close(lambda: [kept_by(gelu, x), x], [t, np.linspace(-3, 3, 7)])  # x is as it was
+    once = np.linspace(-3, 3, 7, dtype=np.float32)
+    check_close(lambda: [kept_by(gelu, once), once], [t, np.linspace(-3, 3, 7)])  # once is as it was
     ### END HIDDEN TESTS
 
 
