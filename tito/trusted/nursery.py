@@ -5,6 +5,7 @@ socket brings the socket of a seat; the seat gets namespaces, a temporary folder
 """
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -37,6 +38,8 @@ def main() -> None:
     seat = Seat(settings["limits"]["output"])  # IPython takes a tenth of a second: once for all
     seat.warm_up()
 
+    gc.collect()
+    gc.freeze()  # what is loaded stays: no seat need look at it again, nor copy its pages for that
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     control.send(b"ready")
     number = 0
