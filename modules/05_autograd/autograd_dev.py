@@ -641,9 +641,9 @@ def test_unit_topological_order():
         ["add", "mul", "exp"],
     )
     y = x
-    for _ in range(5000):
+    for _ in range(1200):
         y = y * 1.0
-    check_equal(lambda: len(topological_order(y._grad_fn)), 5000)
+    check_equal(lambda: len(topological_order(y._grad_fn)), 1200)
     z = x
     for _ in range(30):
         z = z + z
@@ -1392,14 +1392,15 @@ def gradient_check(
         0.5, 1.5, size=out.shape
     )  # one number out of many outputs
     out.backward(weights)
+    fixed = [Tensor(x) for x in values]
     for k, (x, value) in enumerate(zip(inputs, values, strict=True)):
 
         def loss(changed: np.ndarray, k: int = k) -> float:
-            with no_grad():
-                moved = [Tensor(changed if i == k else v) for i, v in enumerate(values)]
-                return float((function(*moved).numpy().astype(np.float64) * weights).sum())
+            moved = [*fixed[:k], Tensor(changed), *fixed[k + 1 :]]
+            return float((function(*moved).data.astype(np.float64) * weights).sum())
 
-        measured = numerical_gradient(loss, value, eps=1e-2)
+        with no_grad():
+            measured = numerical_gradient(loss, value, eps=1e-2)
         got = np.zeros(value.shape) if x.grad is None else x.grad
         wrong = np.argwhere(~np.isclose(got, measured, rtol=rtol, atol=atol))
         if len(wrong):
@@ -2348,10 +2349,11 @@ def train_digits(steps: int, lr: float, seed: int) -> tuple[list[float], float]:
 
     manual_seed(seed)
     pixels, labels = load_digits()
+    images, digits = Tensor(pixels[:1400]), labels[:1400]
     model = DigitsMLP()
     losses = []
     for _ in range(steps):
-        loss = cross_entropy(model(Tensor(pixels[:1400])), labels[:1400])
+        loss = cross_entropy(model(images), digits)
         loss.backward()
         losses.append(loss.item())
         for parameter in model.parameters():
@@ -2369,7 +2371,7 @@ def test_module():
     x, w, b = rng.normal(size=(5, 4)), rng.normal(size=(3, 4)), rng.normal(size=3)
     target = [0, 2, 1, 1, 0]
     gradient_check(lambda x, w, b: cross_entropy(tanh(linear(x, w, b)), target), x, w, b)
-    check_equal(lambda: train_digits(steps=150, lr=0.5, seed=0)[1] > 0.85, True)
+    check_equal(lambda: train_digits(steps=60, lr=0.5, seed=0)[1] > 0.85, True)
     ### BEGIN HIDDEN TESTS
     a, b = rng.uniform(0.5, 1.5, size=(2, 3)), rng.uniform(0.5, 1.5, size=(3,))
     gradient_check(

@@ -865,14 +865,15 @@ def gradient_check(
         0.5, 1.5, size=out.shape
     )  # one number out of many outputs
     out.backward(weights)
+    fixed = [Tensor(x) for x in values]
     for k, (x, value) in enumerate(zip(inputs, values, strict=True)):
 
         def loss(changed: np.ndarray, k: int = k) -> float:
-            with no_grad():
-                moved = [Tensor(changed if i == k else v) for i, v in enumerate(values)]
-                return float((function(*moved).numpy().astype(np.float64) * weights).sum())
+            moved = [*fixed[:k], Tensor(changed), *fixed[k + 1 :]]
+            return float((function(*moved).data.astype(np.float64) * weights).sum())
 
-        measured = numerical_gradient(loss, value, eps=1e-2)
+        with no_grad():
+            measured = numerical_gradient(loss, value, eps=1e-2)
         got = np.zeros(value.shape) if x.grad is None else x.grad
         wrong = np.argwhere(~np.isclose(got, measured, rtol=rtol, atol=atol))
         if len(wrong):

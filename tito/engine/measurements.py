@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import lru_cache
 
 from nbformat.notebooknode import NotebookNode
 
@@ -29,18 +30,23 @@ def without_measurements(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def _defined(cell: NotebookNode) -> set[str]:
+def _defined(cell: NotebookNode) -> frozenset[str]:
     """What a cell defines, if it has the form of a measurement; else nothing."""
     managed = cell.metadata.get("nbgrader", {})
     if cell.cell_type != "code" or managed.get("solution") or managed.get("grade"):
-        return set()
+        return frozenset()
+    return _defined_to_measure(cell.source)
+
+
+@lru_cache(maxsize=500)  # the same cells come again with every submission
+def _defined_to_measure(text: str) -> frozenset[str]:
     try:
-        statements = parse(cell.source).body
+        statements = parse(text).body
     except (SyntaxError, ValueError):  # a magic, for example
-        return set()
+        return frozenset()
     names = {node.name for node in statements if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     calls = [node for node in statements if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    return names if calls and all(_measures(node) for node in calls) else set()
+    return frozenset(names if calls and all(_measures(node) for node in calls) else ())
 
 
 def _measures(statement: ast.stmt) -> bool:

@@ -5,6 +5,7 @@ import symtable
 import threading
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -100,6 +101,7 @@ class Names:
     imported: frozenset[str] = frozenset()
 
 
+@lru_cache(maxsize=500)  # the given cells of a page come again with every submission
 def shared_names(text: str) -> Names:
     """Return the top-level names that a text binds and uses; nothing when it is not Python."""
     try:

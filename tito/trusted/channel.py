@@ -2,7 +2,6 @@
 
 import builtins
 import contextlib
-import hashlib
 import itertools
 import linecache
 import re
@@ -16,12 +15,23 @@ from typing import Any
 import numpy as np
 
 from tito.engine.runner import Reason
-from tito.trusted.handles import Handle, channel_of, number_of
-from tito.trusted.wire import Closed, Codec, Garbled, TooLate, array_of, array_text, receive, send
+from tito.trusted.handles import Handle, Method, channel_of, number_of, whole
+from tito.trusted.wire import Closed, Codec, Garbled, TooLate, array_of, array_text, content, receive, send
 
 MOST_NESTED = 30  # functions of the test within functions of the test
 NO_REFERENCE = 3  # what `sys.getrefcount` says of an array that only `Channel.arrays` holds, asked in a loop
 MUTABLE = (list, dict, set)
+# What reading a message that makes no sense raises.
+UNREADABLE = (
+    Garbled,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 CELL = re.compile(r"<ipython-input-(\d{1,6})-\w+>")  # how IPython calls the file of a cell
 
 
@@ -52,11 +62,12 @@ class Channel(Codec):
         self.reason = Reason.CELL_TIME
         self.arrays: dict[int, np.ndarray] = {}
         self.numbers: dict[int, int] = {}  # id of an array -> number
-        self.known: dict[int, bytes | None] = {}  # digest of what the box has; None: something else than we
+        self.known: dict[int, bytearray | None] = {}  # what the box has in it; None: something else than we
         self.handles: weakref.WeakValueDictionary[int, Handle] = weakref.WeakValueDictionary()
         self.functions: dict[int, Callable[..., Any]] = {}
         self.function_numbers: dict[int, int] = {}
-        self.kinds: dict[str, type] = {}
+        self.kinds: dict[tuple[int, str], type] = {}
+        self.methods: set[tuple[type, str]] = set()  # of the student's classes, as far as they were asked for
         self.errors: dict[int, Any] = {}
         self.dropped: list[int] = []
         self.fresh = itertools.count(2, 2)
@@ -74,20 +85,25 @@ class Channel(Codec):
         """
         parts: list[bytes] = []
         question: dict[str, Any] = {"do": do, "args": [self.pack(arg, parts) for arg in args]}
-        question["options"] = {name: self.pack(value, parts) for name, value in options.items()}
-        question["watch"] = [n for n, arg in enumerate(args) if type(arg) in MUTABLE and do == "call"]
+        if options:
+            question["options"] = {name: self.pack(value, parts) for name, value in options.items()}
+        watched = [n for n, arg in enumerate(args) if type(arg) in MUTABLE and do in ("call", "method")]
+        if watched:
+            question["watch"] = watched
         reply, arrays = self._exchange(question, parts)
         error = value = None
-        with self._decoding():
+        try:
             if "raised" in reply:
                 error = self._error(reply["raised"])
             else:
-                value = self.unpack(reply["value"], arrays)
-                for place, text in reply["edited"]:
-                    if place in question["watch"]:
+                value = self._method(*args) if reply.get("method") else self.unpack(reply["value"], arrays)
+                for place, text in reply.get("edited", ()):
+                    if place in watched:
                         self._edit(args[place], self.unpack(text, []))
             self._take_changes(reply, arrays)
-            warned = [self._warning(*facts) for facts in reply["warned"][:20]]
+            warned = [self._warning(*facts) for facts in reply.get("warned", ())[:20]]
+        except UNREADABLE:
+            raise Halt(Reason.GARBLED) from None
         for facts in warned:
             warnings.warn_explicit(**facts)
         if error is not None:
@@ -116,26 +132,9 @@ class Channel(Codec):
                 undo()
             self._undo = None
 
-    @contextlib.contextmanager
-    def _decoding(self) -> Iterator[None]:
-        """What cannot be read is no message of ours."""
-        try:
-            yield
-        except (
-            Garbled,
-            ArithmeticError,
-            AttributeError,
-            LookupError,
-            MemoryError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-        ):
-            raise Halt(Reason.GARBLED) from None
-
     def _exchange(self, question: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
         try:
-            send(self.link, self._with_changes(question, parts), parts)
+            self._send(question, parts)
             while True:
                 reply, arrays = receive(self.link)
                 if not isinstance(reply, dict):
@@ -155,11 +154,13 @@ class Channel(Codec):
         parts: list[bytes] = []
         if self.nested >= MOST_NESTED:
             raise Garbled
-        with self._decoding():
+        try:
             function = self.functions[reply["call"]]
             args = [self.unpack(arg, arrays) for arg in reply["args"]]
             options = {str(name): self.unpack(value, arrays) for name, value in reply["options"].items()}
             self._take_changes(reply, arrays)
+        except UNREADABLE:
+            raise Halt(Reason.GARBLED) from None
         self.nested += 1
         try:
             answer: dict[str, Any] = {"returned": self.pack(function(*args, **options), parts)}
@@ -169,7 +170,7 @@ class Channel(Codec):
             answer = {"raised": [number, type(error).__name__, str(error)[:2000]]}
         finally:
             self.nested -= 1
-        send(self.link, self._with_changes(answer, parts), parts)
+        self._send(answer, parts)
 
     # What is handed over, and what comes back
 
@@ -178,13 +179,14 @@ class Channel(Codec):
         if number is None:
             number = next(self.fresh)
             self.arrays[number], self.numbers[id(array)] = array, number
-        content = _digest(array)
-        if self.known.get(number) == content:
+        if self.known.get(number) == content(array):
             return {"same": number}
-        self.known[number] = content
+        self.known[number] = bytearray(content(array))
         return {"array": [number, *array_text(array, arrays)]}
 
     def pack_object(self, value: Any, arrays: list[bytes]) -> Any:
+        if isinstance(value, Method):
+            value = whole(value)
         if isinstance(value, Handle):
             if channel_of(value) is not self:
                 raise TypeError("an object of another box")
@@ -204,7 +206,7 @@ class Channel(Codec):
     def unpack_object(self, tag: str, body: Any, arrays: list[bytes]) -> Any:
         match tag:
             case "object":
-                return self._handle(int(body[0]), str(body[1])[:200])
+                return self._handle(int(body[0]), str(body[1])[:200], int(body[2]))
             case "error":
                 return self._error_class(body)
             case "array":
@@ -213,34 +215,40 @@ class Channel(Codec):
                 return self.arrays[body]
         raise Garbled
 
-    def _handle(self, number: int, name: str) -> Any:
+    def _handle(self, number: int, name: str, kind_number: int) -> Any:
         if number in self.functions:
             return self.functions[number]
         handle = self.handles.get(number)
         if handle is None:
             if number in self.dropped:  # the box has not been told yet, and means the same object
                 self.dropped.remove(number)
-            kind = self.kinds.get(name)
+            kind = self.kinds.get((kind_number, name))
             if kind is None:
-                kind = self.kinds[name] = type(name.replace("\0", ""), (Handle,), {"__slots__": ()})
+                kind = type(name.replace("\0", ""), (Handle,), {"__slots__": ()})
+                self.kinds[kind_number, name] = kind
             handle = self.handles[number] = kind(self, number)
         return handle
 
-    def _array(self, number: int, content: np.ndarray) -> np.ndarray:
+    def _method(self, owner: Handle, name: str) -> Method:
+        """What the box calls a method: the next time nobody asks."""
+        self.methods.add((type(owner), name))
+        return Method(self, owner, name)
+
+    def _array(self, number: int, came: np.ndarray) -> np.ndarray:
         """An array that the box sends: the same object again if it was known."""
         kept = self.arrays.get(number)
-        if kept is not None and self._overwrite(number, kept, content):
+        if kept is not None and self._overwrite(number, kept, came):
             return kept
         if kept is None and number % 2:
             if number in self.dropped:
                 self.dropped.remove(number)
-            self.arrays[number], self.numbers[id(content)] = content, number
-            self.known[number] = _digest(content)
-        return content
+            self.arrays[number], self.numbers[id(came)] = came, number
+            self.known[number] = bytearray(content(came))
+        return came
 
-    def _overwrite(self, number: int, kept: np.ndarray, content: np.ndarray) -> bool:
+    def _overwrite(self, number: int, kept: np.ndarray, came: np.ndarray) -> bool:
         """Take new content for an array: the student's own always, ours only while a check looks at it."""
-        if kept.shape != content.shape or kept.dtype != content.dtype or not kept.flags.writeable:
+        if kept.shape != came.shape or kept.dtype != came.dtype or not kept.flags.writeable:
             return False
         if number % 2 == 0:
             self.known[number] = None
@@ -248,8 +256,8 @@ class Channel(Codec):
                 return False
             before = kept.copy()
             self._undo.append(lambda: self._restore(number, kept, before))
-        kept[...] = content
-        self.known[number] = _digest(kept)
+        kept[...] = came
+        self.known[number] = bytearray(content(kept))
         return True
 
     def _restore(self, number: int, array: np.ndarray, before: np.ndarray) -> None:
@@ -263,21 +271,21 @@ class Channel(Codec):
             return
         before = ours.copy()
 
-        def fill(content: Any) -> None:
+        def fill(items: Any) -> None:
             ours.clear()
-            ours.extend(content) if isinstance(ours, list) else ours.update(content)
+            ours.extend(items) if isinstance(ours, list) else ours.update(items)
 
         self._undo.append(lambda: fill(before))
         fill(now)
 
     def _take_changes(self, reply: dict[str, Any], arrays: list[bytes]) -> None:
-        for number, *facts in reply.get("changed", []):
-            content = array_of(facts, arrays)
+        for number, *facts in reply.get("changed", ()):
+            came = array_of(facts, arrays)
             if number in self.arrays:
-                self._overwrite(number, self.arrays[number], content)
+                self._overwrite(number, self.arrays[number], came)
 
-    def _with_changes(self, message: dict[str, Any], parts: list[bytes]) -> dict[str, Any]:
-        """Add what became of the arrays that both sides hold, and what nobody here holds any more."""
+    def _send(self, message: dict[str, Any], parts: list[bytes]) -> None:
+        """Send it with what became of the arrays that both sides hold, and with what nobody here holds any more."""
         changed = []
         for number in list(self.arrays):
             array = self.arrays[number]
@@ -285,11 +293,14 @@ class Channel(Codec):
                 del self.arrays[number], self.numbers[id(array)]
                 self.known.pop(number, None)
                 self.dropped.append(number)
-            elif self.known.get(number) != (content := _digest(array)):
-                self.known[number] = content
+            elif self.known[number] != content(array):
+                self.known[number] = bytearray(content(array))
                 changed.append([number, *array_text(array, parts)])
-        gone, self.dropped[:] = self.dropped[:], []
-        return message | {"changed": changed, "dropped": gone}
+        if changed:
+            message["changed"] = changed
+        if self.dropped:
+            message["dropped"], self.dropped[:] = self.dropped[:], []
+        send(self.link, message, parts)
 
     def _warning(self, word: Any, text: Any, file: Any, line: Any) -> dict[str, Any]:
         """A warning of the box as ours, with its place in the page; one whose class we do not know is a plain one."""
@@ -353,10 +364,6 @@ def _mirror(name: str, parents: tuple[Any, ...], number: int) -> type:
     if number == 0:
         _mirrors[name] = kind
     return kind
-
-
-def _digest(array: np.ndarray) -> bytes:
-    return hashlib.blake2b(array.tobytes("A"), digest_size=8).digest()
 
 
 def _mentioned(message: Any) -> set[int]:

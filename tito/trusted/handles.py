@@ -38,7 +38,8 @@ class Handle:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name not in ASKED:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return channel_of(self).ask("get", self, name)
+        channel = channel_of(self)
+        return Method(channel, self, name) if (type(self), name) in channel.methods else channel.ask("get", self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         channel_of(self).ask("set", self, name, value)
@@ -126,6 +127,37 @@ class Handle:
         if isinstance(other, Handle):  # keys of a dict that came from the box
             return self is other
         raise Untrusted("a comparison by a student's object is no verdict: compare plain values")
+
+
+class Method(Handle):
+    """A method of a handle's class. To call it is one question; it becomes an object of its own only if need be."""
+
+    __slots__ = ("_name", "_owner", "_whole")
+
+    def __init__(self, channel: "Channel", owner: Handle, name: str) -> None:
+        super().__init__(channel, 0)
+        for slot, value in (("_owner", owner), ("_name", name), ("_whole", None)):
+            object.__setattr__(self, slot, value)
+
+    def __del__(self) -> None:
+        """There is nothing in the box to let go of."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        owner, name = object.__getattribute__(self, "_owner"), object.__getattribute__(self, "_name")
+        return channel_of(self).ask("method", owner, name, *args, **options)
+
+
+Method.__name__ = "method"  # as messages name its type
+
+
+def whole(method: Method) -> Handle:
+    """The handle of the method itself."""
+    found = object.__getattribute__(method, "_whole")
+    if found is None:
+        owner, name = object.__getattribute__(method, "_owner"), object.__getattribute__(method, "_name")
+        found = channel_of(method).ask("fetch", owner, name)
+        object.__setattr__(method, "_whole", found)
+    return found  # type: ignore[no-any-return]
 
 
 def channel_of(handle: Handle) -> "Channel":

@@ -6,6 +6,7 @@ temporary folder and a user of its own.
 """
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -40,6 +41,8 @@ def main() -> None:
     seat = Seat(settings["limits"]["output"])  # IPython takes a tenth of a second: once for all
     seat.warm_up()
 
+    gc.collect()
+    gc.freeze()  # what is loaded stays: no seat need look at it again, nor copy its pages for that
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     control.send(b"ready")
     number = 0

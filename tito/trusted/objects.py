@@ -8,16 +8,30 @@ import re
 import traceback
 import warnings
 from collections import deque
+from types import MethodType
 from typing import Any
 
 import numpy as np
-from wire import Codec, Garbled, array_of, array_text, receive, send  # type: ignore[import-not-found]  # beside this file
+from wire import (  # type: ignore[import-not-found]  # beside this file
+    Codec,
+    Garbled,
+    array_of,
+    array_text,
+    content,
+    receive,
+    send,
+)
 
 MOST_ITEMS = 10_000  # of a container that is handed over at once
 CELL = re.compile(r"<ipython-input-(\d+)-")  # how IPython calls the file of a cell
 COPIED: Any = (*map(type, ({}.keys(), {}.values(), {}.items())), dict, list, tuple, set, frozenset, deque)
 
-PLAIN = Codec()  # packs neither arrays nor objects
+COPIES = Codec()  # packs neither arrays nor objects
+
+
+def _is_method(value: Any, owner: Any, name: str) -> bool:
+    """Whether an attribute is a method that every object of its owner's class has."""
+    return type(value) is MethodType and value.__self__ is owner and getattr(type(owner), name, None) is value.__func__
 
 
 class Callback:
@@ -39,9 +53,10 @@ class Server(Codec):  # type: ignore[misc]
         self.numbers: dict[int, int] = {}
         self.arrays: dict[int, np.ndarray] = {}
         self.array_numbers: dict[int, int] = {}
-        self.sent: dict[int, bytes] = {}
+        self.sent: dict[int, bytearray] = {}
         self.fresh = itertools.count(1, 2)  # the grader's own numbers are even
         self.touched: set[int] = set()
+        self.kinds: dict[int, tuple[int, type]] = {}  # id of a class -> its number, and what keeps it alive
         self.cells: dict[int, int] = {}  # execution count -> cell
 
     def answer(self, question: dict[str, Any], arrays: list[bytes]) -> None:
@@ -53,8 +68,11 @@ class Server(Codec):  # type: ignore[misc]
                 reply, parts = self._done(question, arrays)
         except BaseException as error:  # noqa: BLE001  (whatever it is, the test wants to know)
             reply, parts = {"raised": self._told(error)}, []
-        reply["changed"] = self._changed(parts)
-        reply["warned"] = [[w.category.__name__, str(w.message)[:500], w.filename[:200], w.lineno] for w in caught[:20]]
+        if changed := self._changed(parts):
+            reply["changed"] = changed
+        if caught:
+            told = [[w.category.__name__, str(w.message)[:500], w.filename[:200], w.lineno] for w in caught[:20]]
+            reply["warned"] = told
         send(self.link, reply, parts)
 
     def _done(self, question: dict[str, Any], arrays: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
@@ -62,12 +80,17 @@ class Server(Codec):  # type: ignore[misc]
         args = [self.unpack(part, arrays) for part in question.get("args", ())]
         options = {name: self.unpack(part, arrays) for name, part in question.get("options", {}).items()}
         self._follow(question, arrays)
-        before = {place: self._plain(args[place]) for place in question.get("watch", ())}
+        watched = question.get("watch", ())
+        before = [self._plain(args[place]) for place in watched]
         value = getattr(self, "do_" + question["do"])(*args, **options)
         parts: list[bytes] = []
+        if question["do"] == "get" and _is_method(value, *args):
+            return {"method": True}, parts
         reply: dict[str, Any] = {"value": self.pack(value, parts)}
-        now = {place: self._plain(args[place]) for place in before}
-        reply["edited"] = [[place, text] for place, text in now.items() if text is not None and text != before[place]]
+        if watched:
+            now = [self._plain(args[place]) for place in watched]
+            facts = zip(watched, now, before, strict=True)
+            reply["edited"] = [[place, text] for place, text, old in facts if text is not None and text != old]
         return reply, parts
 
     def call_back(self, number: int, args: Any, options: dict[str, Any]) -> Any:
@@ -103,6 +126,8 @@ class Server(Codec):  # type: ignore[misc]
 
     def do_get(self, owner: Any, name: str) -> Any:
         return getattr(owner, name)
+
+    do_fetch = do_get
 
     def do_set(self, owner: Any, name: str, value: Any) -> None:
         setattr(owner, name, value)
@@ -155,10 +180,9 @@ class Server(Codec):  # type: ignore[misc]
         if number is None:
             number = next(self.fresh)
             self.arrays[number], self.array_numbers[id(array)] = array, number
-        content = array.tobytes("A")
-        if self.sent.get(number) == content:
+        if self.sent.get(number) == content(array):
             return {"same": number}
-        self.sent[number] = content
+        self.sent[number] = bytearray(content(array))
         return {"array": [number, *array_text(array, arrays)]}
 
     def pack_object(self, value: Any, arrays: list[bytes]) -> Any:
@@ -168,7 +192,8 @@ class Server(Codec):  # type: ignore[misc]
             self.objects[number], self.numbers[id(value)] = value, number
         if isinstance(value, type) and issubclass(value, BaseException):
             return {"error": self._class(value)}
-        return {"object": [number, self._name(type(value))]}
+        kind = type(value)
+        return {"object": [number, self._name(kind), self.kinds.setdefault(id(kind), (len(self.kinds), kind))[0]]}
 
     def unpack_object(self, tag: str, body: Any, arrays: list[bytes]) -> Any:
         match tag:
@@ -189,16 +214,16 @@ class Server(Codec):  # type: ignore[misc]
             self.numbers[id(self.objects[number])] = number
         return self.objects[number]
 
-    def _array(self, number: int, content: np.ndarray) -> np.ndarray:
+    def _array(self, number: int, came: np.ndarray) -> np.ndarray:
         """The array of that number with this content; it stays the same object."""
         kept = self.arrays.get(number)
         self.touched.add(number)
-        if kept is None or kept.shape != content.shape or kept.dtype != content.dtype or not kept.flags.writeable:
-            self.arrays[number] = kept = content
-            self.array_numbers[id(content)] = number
+        if kept is None or kept.shape != came.shape or kept.dtype != came.dtype or not kept.flags.writeable:
+            self.arrays[number] = kept = came
+            self.array_numbers[id(came)] = number
         else:
-            kept[...] = content
-        self.sent[number] = kept.tobytes("A")
+            kept[...] = came
+        self.sent[number] = bytearray(content(kept))
         return kept
 
     def _follow(self, message: dict[str, Any], arrays: list[bytes]) -> None:
@@ -218,15 +243,15 @@ class Server(Codec):  # type: ignore[misc]
         """The arrays that both sides hold and that are different now: the student's own, and the arguments."""
         changed = []
         for number, array in self.arrays.items():
-            if (number % 2 or number in self.touched) and (content := array.tobytes("A")) != self.sent.get(number):
-                self.sent[number] = content
+            if (number % 2 or number in self.touched) and self.sent.get(number) != content(array):
+                self.sent[number] = bytearray(content(array))
                 changed.append([number, *array_text(array, parts)])
         return changed
 
     def _plain(self, value: Any) -> Any:
         """A list, dict or set as it is now; None when something in it is not copied."""
         try:
-            return PLAIN.pack(value, [])
+            return COPIES.pack(value, [])
         except NotImplementedError:
             return None
 

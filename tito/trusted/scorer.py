@@ -7,6 +7,7 @@ the box gives them.
 
 import ast
 import contextlib
+import gc
 import io
 import itertools
 import json
@@ -222,6 +223,8 @@ def main() -> None:
         control.send(json.dumps([error.problem, error.cure]).encode())
         return
     page = prepare(cells, stack, import_elsewhere)
+    gc.collect()
+    gc.freeze()  # as in the nursery
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     control.send(b"[]")
     while True:

@@ -7,7 +7,7 @@ from typing import Any
 
 from objects import Server  # type: ignore[import-not-found]  # beside this file
 from wire import Closed, Garbled, receive, send  # type: ignore[import-not-found]
-from worker import Outputs, _name, _redirected, _run, _text, make_shell, no_input  # type: ignore[import-not-found]
+from worker import Outputs, Stream, _name, _run, _text, make_shell, no_input  # type: ignore[import-not-found]
 
 
 class Seat:
@@ -28,6 +28,7 @@ class Seat:
     def serve(self, link: Any) -> None:
         """Do what comes through the link until its other end closes."""
         self.link, self.server = link, Server(link, self.shell.user_ns)
+        sys.stdout, sys.stderr = Stream(self.outputs, "stdout"), Stream(self.outputs, "stderr")
         while True:
             try:
                 message, arrays = receive(link)
@@ -37,8 +38,7 @@ class Seat:
                     send(link, {"outputs": self.outputs.collected()}, [])
                     self.outputs.start(0)
                 else:
-                    with _redirected(self.outputs):
-                        self.server.answer(message, arrays)
+                    self.server.answer(message, arrays)
             except (Closed, Garbled):
                 return
 

@@ -1,7 +1,7 @@
 """What the grader and the box say to each other: JSON and raw arrays in bounded frames, never a pickle.
 
-Both sides load this file, so it imports nothing of tito. A frame is the length of a JSON text, that text, and the bytes
-of its arrays one after the other.
+Both sides load this file, so it imports nothing of tito. A frame is the length of a JSON text, the length of what
+follows it, that text, and the bytes of its arrays one after the other: one system call to send it, two to take it.
 """
 
 import json
@@ -15,11 +15,15 @@ import numpy as np
 MOST_TEXT = 8 << 20  # bytes of a frame's JSON
 MOST_BYTES = 64 << 20  # of all its arrays
 DEEPEST = 12  # lists in lists; what lies deeper is a handle
-LENGTH = struct.Struct(">I")
+HEAD = struct.Struct(">II")
+ONCE = 1 << 20  # bytes that are asked for at a time
+PLAIN = frozenset({type(None), bool, int, str, float})
 CONTAINERS: dict[type, str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
 NAMED: dict[str, Any] = {name: getattr(np, name) for name in ("float16", "float32", "float64", "complex64", "bool_")}
 NAMED |= {name: getattr(np, name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "intp")}
 NAMED |= {kind.__name__: kind for kind in (bool, int, float, complex, str, bytes, list, tuple, dict, set, object)}
+NAMES = {id(kind): name for name, kind in reversed(NAMED.items())}
+_text = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode  # `pack` makes no circles
 
 
 class Garbled(Exception):
@@ -36,13 +40,13 @@ class Closed(Exception):
 
 def send(link: socket.socket, message: Any, arrays: list[bytes], end: float | None = None) -> None:
     """Send a message; `end` is the time at which waiting for the other side's reading stops."""
-    text = json.dumps([message, [len(part) for part in arrays]]).encode()
-    if len(text) > MOST_TEXT or sum(map(len, arrays)) > MOST_BYTES:
+    sizes = [len(part) for part in arrays]
+    text, size = _text([message, sizes]).encode(), sum(sizes)
+    if len(text) > MOST_TEXT or size > MOST_BYTES:
         raise ValueError("the value is too large to be handed over")
     try:
-        for part in (LENGTH.pack(len(text)) + text, *arrays):
-            _wait_until(link, end)
-            link.sendall(part)
+        _wait_until(link, end)
+        link.sendall(b"".join((HEAD.pack(len(text), size), text, *arrays)))
     except TimeoutError:
         raise TooLate from None
     except OSError:
@@ -55,32 +59,38 @@ def receive(link: socket.socket, end: float | None = None) -> tuple[Any, list[by
     Raises:
         Garbled, TooLate, Closed.
     """
-    size = LENGTH.unpack(_exactly(link, LENGTH.size, end))[0]
-    if size > MOST_TEXT:
+    length, size = HEAD.unpack(_exactly(link, HEAD.size, end))
+    if length > MOST_TEXT or size > MOST_BYTES:
         raise Garbled
+    data = _exactly(link, length + size, end)
     try:
-        message, sizes = json.loads(_exactly(link, size, end))
-        if not all(type(n) is int and n >= 0 for n in sizes) or sum(sizes) > MOST_BYTES:
+        message, sizes = json.loads(data[:length].decode())
+        if not all(type(n) is int and n >= 0 for n in sizes) or sum(sizes) != size:
             raise Garbled
     except (ValueError, TypeError, RecursionError):
         raise Garbled from None
-    return message, [_exactly(link, n, end) for n in sizes]
+    arrays = []
+    for n in sizes:
+        arrays.append(data[length : length + n])
+        length += n
+    return message, arrays
 
 
 def _exactly(link: socket.socket, size: int, end: float | None) -> bytes:
-    data = bytearray()
-    while len(data) < size:
+    parts = []
+    while size:
         try:
             _wait_until(link, end)
-            part = link.recv(min(size - len(data), 1 << 20))
+            part = link.recv(min(size, ONCE))
         except TimeoutError:
             raise TooLate from None
         except OSError:
             raise Closed from None
         if not part:
             raise Closed
-        data += part
-    return bytes(data)
+        parts.append(part)
+        size -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _wait_until(link: socket.socket, end: float | None) -> None:
@@ -94,7 +104,7 @@ class Codec:
     def pack(self, value: Any, arrays: list[bytes], depth: int = 0) -> Any:
         """Return `value` for a frame; the bytes of its arrays are added to `arrays`."""
         kind: Any = type(value)
-        if value is None or kind in (bool, int, str, float):
+        if kind in PLAIN:
             return value
         if depth < DEEPEST and kind in CONTAINERS:
             return {CONTAINERS[kind]: [self.pack(item, arrays, depth + 1) for item in value]}
@@ -116,8 +126,8 @@ class Codec:
             return {"ellipsis": 0}
         if isinstance(value, np.dtype) and value.kind in "biufcU":
             return {"dtype": value.str}
-        if isinstance(value, type) and value in NAMED.values():
-            return {"type": next(name for name, named in NAMED.items() if named is value)}
+        if id(value) in NAMES:
+            return {"type": NAMES[id(value)]}
         if isinstance(value, np.ndarray) and depth < DEEPEST and value.dtype.kind == "O":
             return {
                 "objects": [list(value.shape), [self.pack(v, arrays, depth + 1) for v in value.reshape(-1).tolist()]]
@@ -130,7 +140,7 @@ class Codec:
         Raises:
             Garbled: it made nothing of the kind.
         """
-        if text is None or type(text) in (bool, int, str, float):
+        if type(text) in PLAIN:
             return text
         if depth > DEEPEST + 4 or type(text) is not dict or len(text) != 1:
             raise Garbled
@@ -184,21 +194,30 @@ class Codec:
 
 
 def array_text(array: np.ndarray, arrays: list[bytes]) -> list[Any]:
-    """Type, shape and order of the axes in memory; the bytes in that order are added to `arrays`."""
+    """Type, shape and order of the axes in memory, if not the plain one; the bytes in that order go to `arrays`."""
+    if array.flags.c_contiguous:
+        arrays.append(array.tobytes())
+        return [array.dtype.str, array.shape, None]
     order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
     arrays.append(array.transpose(order).tobytes())
-    return [array.dtype.str, list(array.shape), order]
+    return [array.dtype.str, array.shape, order]
 
 
 def array_of(facts: list[Any], arrays: list[bytes]) -> np.ndarray:
     """The array of `array_text`."""
     kind, shape, order = facts
     sizes = [int(n) for n in shape]
+    flat = np.frombuffer(arrays.pop(0), _dtype(kind))
+    if order is None:
+        return flat.reshape(sizes).copy()
     if sorted(order) != list(range(len(sizes))):
         raise ValueError("no order of axes")
-    flat = np.frombuffer(arrays.pop(0), _dtype(kind))
-    turned = flat.reshape([sizes[axis] for axis in order]).copy()
-    return turned.transpose(np.argsort(order)) if order else turned
+    return flat.reshape([sizes[axis] for axis in order]).copy().transpose(np.argsort(order))
+
+
+def content(array: np.ndarray) -> Any:
+    """The bytes of an array, to be kept as a `bytearray` or compared with one; not copied where they lie in a row."""
+    return array.data if array.flags.c_contiguous else array.tobytes("A")
 
 
 def _dtype(text: Any) -> np.dtype:

@@ -14,7 +14,7 @@ import numpy as np
 
 from tito.engine.reading import Unreadable, parse_submission
 from tito.trusted.channel import Channel, Halt
-from tito.trusted.wire import LENGTH
+from tito.trusted.wire import HEAD
 
 SLOWEST = 1.0  # seconds
 ATOMS = [None, True, 0, -1, 2**70, 1e308, float("nan"), "", "x", "\ud800", "<f4", "object", [], {}, [[]], {"a": 1}]
@@ -60,7 +60,7 @@ def try_reply(rng):
         channel = Channel(ours)
         channel.texts[0] = ["x"]
         text = bent_bytes(json.dumps([bent(rng.choice([REPLY, RAISED]), rng), [16]]).encode(), rng)
-        theirs.sendall(LENGTH.pack(len(text)) + text + rng.randbytes(16))
+        theirs.sendall(HEAD.pack(len(text), 16) + text + rng.randbytes(16))
         theirs.shutdown(socket.SHUT_WR)
         argument = np.ones(2)
         try:

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from tito.engine.runner import Limits, Reason
 from tito.trusted import box
 from tito.trusted.channel import Channel, Halt
-from tito.trusted.handles import Handle, Untrusted
+from tito.trusted.handles import Handle, Untrusted, channel_of
 
 PAGE = """import contextlib
 import numpy as np
@@ -158,6 +158,27 @@ def test_an_object_is_copied_where_it_is(page):
     assert (repr(shallow), repr(deep), shallow is deep) == ("Pair([1], 2)", "Pair([1], 2)", False)
 
 
+def test_a_method_is_fetched_once_for_its_class_and_still_the_one_of_the_object(seat, monkeypatch):
+    names = seat(METHODS).ask("names", "Box", "apply")
+    asked, ask = [], Channel.ask
+    monkeypatch.setattr(Channel, "ask", lambda self, do, *args, **kw: (asked.append(do), ask(self, do, *args, **kw))[1])
+    one, other = names["Box"](1), names["Box"](2)
+    assert [one.value(), other.value(), other.value()] == [1, 2, 2]
+    assert asked == ["call", "call", "get", "method", "method", "method"]
+    assert (type(one.value).__name__, one.value.__name__) == ("method", "value")
+    assert names["apply"](one.value) == 1
+    other.value = names["Box"](7).value
+    assert (other.value(), one.size) == (7, 3)
+    with pytest.raises(Untrusted):
+        assert one.value == 1
+    items = [1]
+    one.fill(items)
+    with channel_of(one).checking():
+        one.fill(items)
+        assert items == [1, 1]
+    assert items == [1]
+
+
 def test_a_function_of_the_test_runs_here(page):
     assert page.twice(lambda x: 3 * x, 2) == 18
     assert page.twice(lambda x: page.Pair(x.a, x.a + 1), page.Pair(1, 1)).b == 2
@@ -173,6 +194,13 @@ def test_an_error_has_its_class_its_words_and_its_line(page):
         page.Pair(1, 2).nothing  # noqa: B018
 
 
+METHODS = """class Box:
+    size = 3
+    def __init__(self, n): self.n = n
+    def value(self): return self.n
+    def fill(self, items): items.append(self.n)
+def apply(function): return function()
+"""
 HOLDER = """import weakref
 class Thing: pass
 seen = []
