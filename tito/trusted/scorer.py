@@ -33,9 +33,10 @@ from tito.lab.failures import test_failure
 from tito.sources.markers import UNWRITTEN
 from tito.sources.syntax import parse
 from tito.trusted import box
-from tito.trusted.channel import Channel, Halt, Raised
+from tito.trusted.channel import Channel, Halt
 from tito.trusted.handles import Handle
 from tito.trusted.page import ELSEWHERE, LOCAL, STORE, Page, prepare, remember
+from tito.trusted.reports import Raised
 from tito.trusted.wire import Closed, receive, send
 
 MOST_PRINTED = 50_000  # characters of a test's own output
@@ -82,8 +83,8 @@ class Scoring:
         signal.setitimer(signal.ITIMER_REAL, max(0.01, seconds), AGAIN)
 
     def _cell(self, index: int, count: int, source: str) -> Any:
-        self.channel.texts[index] = [*itertools.dropwhile(lambda line: not line.strip(), source.splitlines())]
-        self.channel.counts[count] = index
+        self.channel.reports.texts[index] = [*itertools.dropwhile(lambda line: not line.strip(), source.splitlines())]
+        self.channel.reports.counts[count] = index
         return self.channel.cell({"source": source, "cell": index, "count": count})["outputs"]
 
     def _test(self, index: int) -> list[dict[str, Any]]:
@@ -134,7 +135,7 @@ def give_names(page: Page, channel: Channel) -> None:
 
     def guarded(check: Callable[..., None]) -> Callable[..., None]:
         def run(*args: Any, **options: Any) -> None:
-            with channel.checking():
+            with channel.shared.checking():
                 check(*(_own(arg) for arg in args), **options)
 
         return run
@@ -154,7 +155,7 @@ def give_names(page: Page, channel: Channel) -> None:
         return channel.ask("import", name if wanted else name.split(".")[0])
 
     def check_without(function: Any, *banned: str) -> None:
-        checks.check_without(written(function, channel.texts), *banned)
+        checks.check_without(written(function, channel.reports.texts), *banned)
 
     def identity(value: Any) -> int:
         return int(channel.ask("builtin", "id", value)) if isinstance(value, Handle) else id(value)

@@ -58,7 +58,7 @@ def try_reply(rng):
     ours, theirs = socket.socketpair()
     with ours, theirs:
         channel = Channel(ours)
-        channel.texts[0] = ["x"]
+        channel.reports.texts[0] = ["x"]
         text = bent_bytes(json.dumps([bent(rng.choice([REPLY, RAISED]), rng), [16]]).encode(), rng)
         theirs.sendall(HEAD.pack(len(text), 16) + text + rng.randbytes(16))
         theirs.shutdown(socket.SHUT_WR)

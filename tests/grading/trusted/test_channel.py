@@ -92,7 +92,7 @@ def seat(nursery):
         theirs.close()
         channel = Channel(ours)
         channels.append(channel)
-        channel.texts[0] = source.splitlines()
+        channel.reports.texts[0] = source.splitlines()
         channel.cell({"source": source, "cell": 0, "count": 1})
         return channel
 
@@ -173,7 +173,7 @@ def test_a_method_is_fetched_once_for_its_class_and_still_the_one_of_the_object(
         assert one.value == 1
     items = [1]
     one.fill(items)
-    with channel_of(one).checking():
+    with channel_of(one).shared.checking():
         one.fill(items)
         assert items == [1, 1]
     assert items == [1]
@@ -234,7 +234,7 @@ def test_a_context_manager_is_left_with_the_error_that_came_up(page):
 
 def test_what_the_box_edits_is_seen_in_the_check_and_undone(channel, page):
     array, items = np.ones(3), [1, 2]
-    with channel.checking():
+    with channel.shared.checking():
         page.clear(array)
         page.empty(items)
         assert (array.tolist(), items) == ([0, 0, 0], [])
