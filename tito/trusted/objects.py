@@ -1,17 +1,15 @@
 """Inside the box: the student's objects, and what the tests outside ask of them. Nothing here is trusted."""
 
 import builtins
-import importlib
 import itertools
-import operator
 import re
 import traceback
 import warnings
-from collections import deque
 from types import MethodType
 from typing import Any
 
 import numpy as np
+from questions import Questions  # type: ignore[import-not-found]  # beside this file
 from wire import (  # type: ignore[import-not-found]  # beside this file
     Codec,
     Garbled,
@@ -22,9 +20,7 @@ from wire import (  # type: ignore[import-not-found]  # beside this file
     send,
 )
 
-MOST_ITEMS = 10_000  # of a container that is handed over at once
 CELL = re.compile(r"<ipython-input-(\d+)-")  # how IPython calls the file of a cell
-COPIED: Any = (*map(type, ({}.keys(), {}.values(), {}.items())), dict, list, tuple, set, frozenset, deque)
 
 COPIES = Codec()  # packs neither arrays nor objects
 
@@ -44,7 +40,7 @@ class Callback:
         return self._server.call_back(self._number, args, options)
 
 
-class Server(Codec):  # type: ignore[misc]
+class Server(Questions, Codec):  # type: ignore[misc]
     """Answers the questions that come through `link`; `names` are the page's global names."""
 
     def __init__(self, link: Any, names: dict[str, Any]) -> None:
@@ -106,74 +102,17 @@ class Server(Codec):  # type: ignore[misc]
                 self._follow(message, arrays)
                 return value
             if "raised" in message:
-                error = self._error(message["raised"])
+                error = self.error(message["raised"])
                 self._follow(message, arrays)
                 raise error
             self.answer(message, arrays)
 
-    def _error(self, told: list[Any]) -> BaseException:
+    def error(self, told: list[Any]) -> BaseException:
         number, name, text = told
         if number in self.objects:
             return self.objects[number]  # type: ignore[no-any-return]
         kind = getattr(builtins, str(name), RuntimeError)
         return kind(text) if isinstance(kind, type) and issubclass(kind, Exception) else RuntimeError(text)
-
-    def do_call(self, *args: Any, **options: Any) -> Any:
-        return args[0](*args[1:], **options)
-
-    def do_method(self, owner: Any, name: str, *args: Any, **options: Any) -> Any:
-        return getattr(owner, name)(*args, **options)
-
-    def do_get(self, owner: Any, name: str) -> Any:
-        return getattr(owner, name)
-
-    do_fetch = do_get
-
-    def do_set(self, owner: Any, name: str, value: Any) -> None:
-        setattr(owner, name, value)
-
-    def do_store(self, owner: Any, path: list[list[Any]], key: Any, value: Any) -> None:
-        for step, name in path:
-            owner = getattr(owner, name) if step == "." else owner[name]
-        owner[key] = value
-
-    def do_operator(self, name: str, *args: Any) -> Any:
-        return getattr(operator, name)(*args)
-
-    def do_builtin(self, name: str, *args: Any) -> Any:
-        return getattr(builtins, name)(*args)
-
-    def do_isinstance(self, value: Any, kind: Any) -> bool:
-        return bool(isinstance(value, kind))
-
-    def do_enter(self, manager: Any) -> Any:
-        return type(manager).__enter__(manager)
-
-    def do_leave(self, manager: Any, told: list[Any] | None) -> bool:
-        error = None if told is None else self._error(told)
-        return bool(type(manager).__exit__(manager, error and type(error), error, error and error.__traceback__))
-
-    def do_items(self, value: Any) -> Any:
-        """Everything that a finished container holds; an iterator for whatever makes its items as it goes."""
-        if isinstance(value, COPIED) and len(value) <= MOST_ITEMS:
-            return list(value)
-        found = iter(value)
-        return found if not isinstance(found, list) else list(found)
-
-    def do_next(self, iterator: Any) -> Any:
-        for item in iterator:
-            return (item,)
-        return None
-
-    def do_array(self, value: Any, dtype: Any = None) -> Any:
-        array = np.asarray(value, dtype=dtype)
-        return array if array.dtype.kind in "biufc" else None
-
-    def do_import(self, name: str) -> Any:
-        return importlib.import_module(name)
-
-    def do_names(self, *names: str) -> Any:
-        return {name: self.names[name] for name in names if name in self.names}
 
     def pack_array(self, array: np.ndarray, arrays: list[bytes]) -> Any:
         number = self.array_numbers.get(id(array))

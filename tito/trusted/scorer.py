@@ -5,7 +5,6 @@ secret but the hidden tests; what it may use of memory and time is limited all t
 the box gives them.
 """
 
-import ast
 import contextlib
 import gc
 import io
@@ -20,22 +19,18 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import CodeType, FunctionType
 from typing import Any, NoReturn
 
 import nbformat
-import numpy as np
 
 from tito.engine.runner import Limits, Reason
 from tito.errors import CourseError
-from tito.lab import checks
 from tito.lab.failures import test_failure
 from tito.sources.markers import UNWRITTEN
-from tito.sources.syntax import parse
 from tito.trusted import box
 from tito.trusted.channel import Channel, Halt
-from tito.trusted.handles import Handle
-from tito.trusted.page import ELSEWHERE, LOCAL, STORE, Page, prepare, remember
+from tito.trusted.names import give_names
+from tito.trusted.page import ELSEWHERE, LOCAL, Page, prepare
 from tito.trusted.reports import Raised
 from tito.trusted.wire import Closed, receive, send
 
@@ -127,89 +122,6 @@ def failed(error: BaseException, names: dict[str, Any]) -> dict[str, Any]:
         frames = [step for step in steps if not step[0].f_code.co_filename.startswith(ELSEWHERE)]
         lines = test_failure(frames, names, error) or [f"{type(error).__name__}: {text}"]
     return {"output_type": "error", "ename": type(error).__name__[:200], "evalue": text[:4000], "traceback": lines}
-
-
-def give_names(page: Page, channel: Channel) -> None:
-    """Put into the page's names what needs this submission's box: the checks, stores, other modules."""
-    names = page.names
-
-    def guarded(check: Callable[..., None]) -> Callable[..., None]:
-        def run(*args: Any, **options: Any) -> None:
-            with channel.shared.checking():
-                check(*(_own(arg) for arg in args), **options)
-
-        return run
-
-    def store(owner: Any, path: list[list[Any]], key: Any, value: Any) -> None:
-        if isinstance(owner, Handle):
-            channel.ask("store", owner, path, key, value)
-            return
-        for step, name in path:
-            owner = getattr(owner, name) if step == "." else owner[name]
-        owner[key] = value
-
-    def outside(name: str, *rest: Any) -> Any:
-        if name.split(".")[0] in LOCAL:
-            return __import__(name, *rest)
-        wanted = rest[2] if len(rest) > 2 and rest[2] else ()
-        return channel.ask("import", name if wanted else name.split(".")[0])
-
-    def check_without(function: Any, *banned: str) -> None:
-        checks.check_without(written(function, channel.reports.texts), *banned)
-
-    def identity(value: Any) -> int:
-        return int(channel.ask("builtin", "id", value)) if isinstance(value, Handle) else id(value)
-
-    def measured(*args: Any) -> Any:
-        return channel.ask("get", channel.ask("import", "tito.lab"), "peak_bytes")(*args)
-
-    for name in ("check_close", "check_equal", "check_raises"):
-        names[name] = guarded(getattr(checks, name))
-    names |= {"check_without": check_without, STORE: store, "peak_bytes": measured}
-    names["__builtins__"] |= {"__import__": outside, "id": identity}
-    names["__builtins__"]["open"] = lambda *args: outside("builtins").open(*args)
-
-
-def written(function: Any, texts: dict[int, list[str]]) -> Any:
-    """A function of the page as text that can be read here; it is never called.
-
-    Raises:
-        TypeError: no cell defines it.
-    """
-    name = str(function.__name__)
-    for index, lines in reversed(texts.items()):
-        source = "\n".join(lines)
-        try:
-            tree = parse(source)
-        except (SyntaxError, ValueError):
-            continue
-        for node in reversed(tree.body):
-            if isinstance(node, ast.FunctionDef) and node.name == name:
-                remember(file := f"<answer-{index}>", source)
-                alone = compile(ast.Module([_bare(node)], []), file, "exec")
-                code = next(part for part in alone.co_consts if isinstance(part, CodeType))
-                return FunctionType(code, {}, name)
-    raise TypeError(f"no cell defines {name}")
-
-
-def _bare(node: ast.FunctionDef) -> ast.FunctionDef:
-    node.decorator_list, node.args.defaults, node.args.kw_defaults = [], [], [None for _ in node.args.kw_defaults]
-    node.returns = None
-    for part in ast.walk(node.args):
-        if isinstance(part, ast.arg):
-            part.annotation = None
-    return node
-
-
-def _own(value: Any) -> Any:
-    """What is expected, as it is now: whatever the box edits later."""
-    if type(value) is np.ndarray:
-        return value.copy()
-    if type(value) in (list, tuple):
-        return type(value)(_own(item) for item in value)
-    if type(value) is dict:
-        return {key: _own(item) for key, item in value.items()}
-    return value
 
 
 def main() -> None:
