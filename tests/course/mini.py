@@ -5,14 +5,17 @@ import shutil
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbformat.notebooknode import NotebookNode
 
 from tito.course import Course
 from tito.engine.runner import Execution
 from tito.registry import Module, find_module
 from tito.sources.build import build
+from tito.trusted.box import trouble
 
 REPOSITORY = Path(__file__).parents[2]
+sandboxed = pytest.mark.skipif(bool(trouble()), reason=f"there is no sandbox: {trouble()}")
 
 HEADER = """\
 # ---

@@ -5,9 +5,8 @@ Everything passes the normaliser and is scored by nbgrader. The solution and the
 leave the measurements out, which earn no points and run once on their own.
 """
 
-import sys
-
 import pytest
+from mini import sandboxed
 from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import determine_grade
 from real import FIRST_OR_SLOW, REPOSITORY, is_answer, is_test, read
@@ -127,7 +126,7 @@ def test_misconception_loses_its_tests_and_is_answered(module, path, run, real_c
         assert HIDDEN_LINE not in text, f"{name} quotes a line of a hidden test:\n{text}"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
+@sandboxed
 @every_module
 def test_misconceptions_lose_the_same_in_the_same_words_apart_from_the_tests(module, run, real_course, apart):
     bank = misconceptions(REPOSITORY, module)

@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from mini import GOOD, TENSOR_MODULE, answered, hand_in
+from mini import GOOD, TENSOR_MODULE, answered, hand_in, sandboxed
 
 from tito.errors import CourseError
 from tito.grading.grade import grade_module
@@ -12,7 +12,7 @@ from tito.grading.report import csv_text, grade_rows
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install -r requirements/scale.txt")
 
-pytestmark = pytest.mark.timeout(600)  # workers load everything anew
+pytestmark = [sandboxed, pytest.mark.timeout(600)]  # workers load everything anew
 
 CLASS = 6
 

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import socket
-import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -12,7 +11,7 @@ import nbformat
 import psutil
 import pytest
 from bank import CODE, FILES, ON_STOCK, answer
-from mini import GOOD, TENSOR_MODULE, answered, hand_in
+from mini import GOOD, TENSOR_MODULE, answered, hand_in, sandboxed
 from nbgrader.apps import NbGraderAPI
 
 from tito.engine.runner import Limits
@@ -23,7 +22,6 @@ from tito.grading.settings import nbgrader_config
 FEWEST, FEWEST_ON_STOCK = 60, 20
 QUICK = Limits(cell_seconds=3, total_seconds=12, memory_bytes=2 << 30, file_bytes=16 << 20, restarts=2)
 ALIVE = ("98765", "touch")  # words on the command lines of what attacks start
-linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
 
 
 @pytest.fixture
@@ -84,7 +82,7 @@ def _untouched(course):
     return {path: _digest(path) for path in files}
 
 
-@linux
+@sandboxed
 def test_attacks_earn_nothing_and_leave_nothing(scene):
     names = [*CODE, *FILES]
     assert len(names) >= FEWEST
@@ -111,7 +109,7 @@ def _leaks(course, student):
     return "".join(output.text for output in outputs if output.output_type == "stream")
 
 
-@linux
+@sandboxed
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 def test_many_of_them_succeed_on_stock_nbgrader(scene):

@@ -2,10 +2,9 @@
 
 import csv
 import io
-import sys
 
 import pytest
-from mini import GOOD, TENSOR_MODULE, answered, hand_in
+from mini import GOOD, TENSOR_MODULE, answered, hand_in, sandboxed
 
 from tito.engine.isolation import Isolation
 from tito.engine.runner import Limits
@@ -16,7 +15,6 @@ from tito.grading.report import csv_text, grade_rows
 from tito.grading.work import EXPOSED
 from tito.trusted import box, runner
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
 HARD_END = "#| export\ndef shift(x, by):\n    import os\n    os._exit(1)\n"
 SLOW = "#| export\ndef shift(x, by):\n    while True:\n        pass\n"
 MANY = 20
@@ -33,7 +31,7 @@ def graded(course, answers, isolation, **limits):
     return {row.student: row for row in grade_rows(course, [TENSOR_MODULE])}
 
 
-@linux
+@sandboxed
 def test_a_cell_that_ends_its_process_costs_itself(course):
     answers = {"ann": GOOD, "ben": GOOD | {"shift": HARD_END}, "cleo": GOOD | {"shift": SLOW}}
     rows = graded(course, answers, Isolation.SANDBOX, cell_seconds=4)
@@ -47,7 +45,7 @@ def test_a_cell_that_ends_its_process_costs_itself(course):
     assert "was stopped: one cell may take 4 seconds" in rows["cleo"].notes[0]
 
 
-@linux
+@sandboxed
 def test_without_isolation_every_result_says_so(course):
     rows = graded(course, {"ann": GOOD, "ben": {"q-float32": "?"}}, Isolation.NONE)
     assert [row.points for row in rows.values()] == ["10 of 10, 5 waits", "0 of 10, 5 waits"]
@@ -58,13 +56,13 @@ def test_without_isolation_every_result_says_so(course):
     assert len(pages) == 2
 
 
-@linux
+@sandboxed
 def test_a_result_without_isolation_does_not_count_as_one_with_it(course):
     graded(course, {"ann": GOOD}, Isolation.NONE)
     assert graded(course, {}, Isolation.SANDBOX)["ann"].notes == ()
 
 
-@linux
+@sandboxed
 def test_the_same_submission_has_the_same_result_every_time(course):
     texts = {f"s{number}": GOOD | {"shift": "#| export\ndef shift(x, by):\n    return x"} for number in range(MANY)}
     rows = graded(course, texts, Isolation.SANDBOX)
@@ -86,7 +84,7 @@ def test_without_a_working_sandbox_it_refuses_and_says_how_to_get_one(command, c
     assert grade_rows(course, [TENSOR_MODULE])[0].score is None
 
 
-@linux
+@sandboxed
 def test_a_refusal_of_the_scorer_stops_the_command_before_anything_is_graded(course, monkeypatch):
     hand_in(course, "ann", answered(course, GOOD))
     monkeypatch.setattr(runner, "SCORER", ["-c", REFUSES])

@@ -3,9 +3,8 @@
 This is for `.ci/run`: `test_round_trip.py` does it with the solutions, and with three misconceptions of each module.
 """
 
-import sys
-
 import pytest
+from mini import sandboxed
 from nbgrader.utils import determine_grade
 from real import REPOSITORY, is_test
 
@@ -18,7 +17,7 @@ from tito.sources.variants import alternatives, misconceptions
 from tito.trusted.runner import TrustedRunner
 
 pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux"),
+    sandboxed,
     pytest.mark.timeout(1800),  # whole banks
 ]
 every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
