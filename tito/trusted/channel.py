@@ -49,10 +49,18 @@ class Channel(Codec):
         self.function_numbers: dict[int, int] = {}
         self.kinds: dict[tuple[int, str], type] = {}
         self.methods: set[tuple[type, str]] = set()  # of the student's classes, as far as they were asked for
+        self.named: weakref.ref[Method] | None = None  # a method for which the box was not asked yet
         self.dropped: list[int] = []
         self.fresh = itertools.count(2, 2)
         self.nested = 0
         self.shared, self.reports = Shared(self.fresh, self.dropped), Reports(self.dropped.append)
+
+    def settle(self) -> None:
+        """Ask for a method that was named and is held to be called later: its object may have another one then."""
+        method = self.named() if self.named else None
+        self.named = None
+        if method is not None:
+            whole(method)
 
     def ask(self, do: str, *args: Any, **options: Any) -> Any:
         """Ask the box, and return or raise what it says.
@@ -60,6 +68,7 @@ class Channel(Codec):
         Raises:
             Halt: there is no answer, or it is none.
         """
+        self.settle()
         parts: list[bytes] = []
         question: dict[str, Any] = {"do": do, "args": [self.pack(arg, parts) for arg in args]}
         if options:

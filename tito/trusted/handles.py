@@ -1,5 +1,6 @@
 """What a test outside holds instead of a student's object: every use of it is a question to the box."""
 
+import weakref
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -39,7 +40,10 @@ class Handle:
         if name.startswith("__") and name not in ASKED:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         channel = channel_of(self)
-        return Method(channel, self, name) if (type(self), name) in channel.methods else channel.ask("get", self, name)
+        if (type(self), name) not in channel.methods:
+            return channel.ask("get", self, name)
+        channel.settle()
+        return Method(channel, self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         channel_of(self).ask("set", self, name, value)
@@ -138,13 +142,21 @@ class Method(Handle):
         super().__init__(channel, 0)
         for slot, value in (("_owner", owner), ("_name", name), ("_whole", None)):
             object.__setattr__(self, slot, value)
+        channel.named = weakref.ref(self)
 
     def __del__(self) -> None:
         """There is nothing in the box to let go of."""
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        owner, name = object.__getattribute__(self, "_owner"), object.__getattribute__(self, "_name")
-        return channel_of(self).ask("method", owner, name, *args, **options)
+        channel = channel_of(self)
+        if channel.named is None or channel.named() is not self:  # there were other questions in between
+            return whole(self)(*args, **options)
+        owner, name, channel.named = (
+            object.__getattribute__(self, "_owner"),
+            object.__getattribute__(self, "_name"),
+            None,
+        )
+        return channel.ask("method", owner, name, *args, **options)
 
 
 Method.__name__ = "method"  # as messages name its type

@@ -169,6 +169,10 @@ def test_a_method_is_fetched_once_for_its_class_and_still_the_one_of_the_object(
     assert names["apply"](one.value) == 1
     other.value = names["Box"](7).value
     assert (other.value(), one.size) == (7, 3)
+    third = names["Box"](3)
+    held = third.value
+    third.value = names["Box"](8).value
+    assert (held(), held(), third.value()) == (3, 3, 8)
     with pytest.raises(Untrusted):
         assert one.value == 1
     items = [1]
