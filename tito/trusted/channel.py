@@ -135,7 +135,9 @@ class Channel(Codec):
             raise Halt(Reason.GARBLED) from None
         self.nested += 1
         try:
-            answer: dict[str, Any] = {"returned": self.pack(function(*args, **options), parts)}
+            value = function(*args, **options)
+            self.settle()
+            answer: dict[str, Any] = {"returned": self.pack(value, parts)}
         except Exception as error:  # noqa: BLE001  (it is the box's to handle, and ours again if it does not)
             parts.clear()
             number = error.remote_number if isinstance(error, Raised) else 0

@@ -11,7 +11,8 @@ from tito.lab import checks
 from tito.sources.syntax import parse
 from tito.trusted.channel import Channel
 from tito.trusted.handles import Handle
-from tito.trusted.page import LOCAL, STORE, Page, remember
+from tito.trusted.page import AUGMENT, LOCAL, STORE, Page, remember
+from tito.trusted.questions import Questions
 
 
 def give_names(page: Page, channel: Channel) -> None:
@@ -25,13 +26,14 @@ def give_names(page: Page, channel: Channel) -> None:
 
         return run
 
-    def store(owner: Any, path: list[list[Any]], key: Any, value: Any) -> None:
-        if isinstance(owner, Handle):
-            channel.ask("store", owner, path, key, value)
-            return
-        for step, name in path:
-            owner = getattr(owner, name) if step == "." else owner[name]
-        owner[key] = value
+    def written_into(do: str) -> Callable[..., None]:
+        def write(owner: Any, *rest: Any) -> None:
+            if isinstance(owner, Handle):
+                channel.ask(do, owner, *rest)
+            else:
+                getattr(Questions(), f"do_{do}")(owner, *rest)
+
+        return write
 
     def outside(name: str, *rest: Any) -> Any:
         if name.split(".")[0] in LOCAL:
@@ -50,7 +52,12 @@ def give_names(page: Page, channel: Channel) -> None:
 
     for name in ("check_close", "check_equal", "check_raises"):
         names[name] = guarded(getattr(checks, name))
-    names |= {"check_without": check_without, STORE: store, "peak_bytes": measured}
+    names |= {
+        "check_without": check_without,
+        STORE: written_into("store"),
+        AUGMENT: written_into("augment"),
+        "peak_bytes": measured,
+    }
     names["__builtins__"] |= {"__import__": outside, "id": identity}
     names["__builtins__"]["open"] = lambda *args: outside("builtins").open(*args)
 

@@ -25,8 +25,17 @@ LOCAL = {
     "typing", "unicodedata", "warnings",
 }
 # fmt: on
+IN_PLACE = {
+    ast.Add: "iadd",
+    ast.Sub: "isub",
+    ast.Mult: "imul",
+    ast.Div: "itruediv",
+    ast.MatMult: "imatmul",
+    ast.Pow: "ipow",
+}
+Steps = list[tuple[str, ast.expr]]
 CHECKER = "_check"  # how an exported function that checks something ends: it is run here, too
-STORE = "__store__"
+STORE, AUGMENT = "__store__", "__augment__"
 ELSEWHERE = "<from "  # how the file of a checker of an earlier module is called: no line of it is the student's
 
 
@@ -177,21 +186,29 @@ def _all_names(page: Page, names: set[str]) -> frozenset[str]:
 
 
 class _Stores(ast.NodeTransformer):
-    """`a.b[c] = d` as one question: what `a.b` gives outside the box is a copy."""
+    """`a.b[c] = d` and `a.b -= d` as one question each: what `a.b` gives outside the box is a copy."""
 
     def visit_Assign(self, node: ast.Assign) -> ast.stmt:
         match node.targets:
             case [ast.Subscript(value=owner, slice=key)] if path := _path(owner):
-                root, steps = path
-                places = ast.List([ast.List([ast.Constant(s), name], ast.Load()) for s, name in steps], ast.Load())
-                call = ast.Call(ast.Name(STORE, ast.Load()), [root, places, key, node.value], [])
-                return ast.fix_missing_locations(ast.copy_location(ast.Expr(call), node))
+                return _asked(node, STORE, *path, key, node.value)
+        return node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+        if isinstance(node.target, ast.Attribute) and type(node.op) in IN_PLACE and (path := _path(node.target)):
+            return _asked(node, AUGMENT, *path, ast.Constant(IN_PLACE[type(node.op)]), node.value)
         return node
 
 
-def _path(owner: ast.expr) -> tuple[ast.expr, list[tuple[str, ast.expr]]] | None:
+def _asked(node: ast.stmt, name: str, root: ast.expr, steps: Steps, *rest: ast.expr) -> ast.stmt:
+    places = ast.List([ast.List([ast.Constant(step), what], ast.Load()) for step, what in steps], ast.Load())
+    call = ast.Call(ast.Name(name, ast.Load()), [root, places, *rest], [])
+    return ast.fix_missing_locations(ast.copy_location(ast.Expr(call), node))
+
+
+def _path(owner: ast.expr) -> tuple[ast.expr, Steps] | None:
     """`model.norm.weight` as its name and the steps from there; None without an attribute."""
-    steps: list[tuple[str, ast.expr]] = []
+    steps: Steps = []
     while isinstance(owner, ast.Attribute | ast.Subscript):
         step = (".", ast.Constant(owner.attr)) if isinstance(owner, ast.Attribute) else ("[", owner.slice)
         steps.insert(0, step)

@@ -173,6 +173,10 @@ def test_a_method_is_fetched_once_for_its_class_and_still_the_one_of_the_object(
     held = third.value
     third.value = names["Box"](8).value
     assert (held(), held(), third.value()) == (3, 3, 8)
+    kept = []
+    names["apply"](lambda: kept.append(third.fill))
+    third.fill = names["apply"]
+    kept[0]([])
     with pytest.raises(Untrusted):
         assert one.value == 1
     items = [1]
