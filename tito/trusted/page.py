@@ -191,19 +191,33 @@ class _Stores(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> ast.stmt:
         match node.targets:
             case [ast.Subscript(value=owner, slice=key)] if path := _path(owner):
-                return _asked(node, STORE, *path, key, node.value)
+                return _asked(node, STORE, *path, _plain(key), node.value)
         return node
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
-        if isinstance(node.target, ast.Attribute) and type(node.op) in IN_PLACE and (path := _path(node.target)):
+        if (
+            isinstance(node.target, ast.Attribute | ast.Subscript)
+            and type(node.op) in IN_PLACE
+            and (path := _path(node.target))
+        ):
             return _asked(node, AUGMENT, *path, ast.Constant(IN_PLACE[type(node.op)]), node.value)
         return node
 
 
 def _asked(node: ast.stmt, name: str, root: ast.expr, steps: Steps, *rest: ast.expr) -> ast.stmt:
-    places = ast.List([ast.List([ast.Constant(step), what], ast.Load()) for step, what in steps], ast.Load())
+    places = ast.List([ast.List([ast.Constant(step), _plain(what)], ast.Load()) for step, what in steps], ast.Load())
     call = ast.Call(ast.Name(name, ast.Load()), [root, places, *rest], [])
     return ast.fix_missing_locations(ast.copy_location(ast.Expr(call), node))
+
+
+def _plain(key: ast.expr) -> ast.expr:
+    """`1:3` as `slice(1, 3, None)`, which may stand anywhere."""
+    if isinstance(key, ast.Tuple):
+        return ast.Tuple([_plain(part) for part in key.elts], ast.Load())
+    if isinstance(key, ast.Slice):
+        parts = (key.lower, key.upper, key.step)
+        return ast.Call(ast.Name("slice", ast.Load()), [part or ast.Constant(None) for part in parts], [])
+    return key
 
 
 def _path(owner: ast.expr) -> tuple[ast.expr, Steps] | None:

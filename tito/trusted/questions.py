@@ -41,11 +41,15 @@ class Questions:
         owner[key] = value
 
     def do_augment(self, owner: Any, path: list[list[Any]], operation: str, value: Any) -> None:
-        """`owner.a.b -= value`, as Python does it: in place, then stored."""
+        """`owner.a.b -= value` or `owner.a[b] -= value`, as Python does it: in place, then stored."""
         for step, name in path[:-1]:
             owner = getattr(owner, name) if step == "." else owner[name]
-        last = path[-1][1]
-        setattr(owner, last, getattr(operator, operation)(getattr(owner, last), value))
+        step, last = path[-1]
+        change = getattr(operator, operation)
+        if step == ".":
+            setattr(owner, last, change(getattr(owner, last), value))
+        else:
+            owner[last] = change(owner[last], value)
 
     def do_operator(self, name: str, *args: Any) -> Any:
         return getattr(operator, name)(*args)
