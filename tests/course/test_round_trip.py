@@ -2,15 +2,15 @@
 
 Everything passes the normaliser and is scored by nbgrader. The solution and the blank notebook take the whole way of
 `tito grade`, gradebook included. The many variants run from the first answer in which they differ. Like grading, they
-leave the measurements out, which earn no points and run once on their own.
+leave the measurements out, which earn no points and run in `test_nbval.py`.
 """
 
 import pytest
 from nbgrader.apps import NbGraderAPI
 from nbgrader.utils import determine_grade
-from real import FIRST_OR_SLOW, REPOSITORY, is_answer, is_test, read
+from real import REPOSITORY, is_answer, is_test, message, read
 
-from tito.engine.measurements import measurements, without_measurements
+from tito.engine.measurements import without_measurements
 from tito.engine.normalise import normalise
 from tito.engine.reading import parse_submission
 from tito.engine.runner import Limits
@@ -56,14 +56,6 @@ def lost(notebook):
     return {name for name, (score, most) in scores.items() if score < most}
 
 
-def message(cell):
-    """The errors and warnings under a cell."""
-    outputs = cell.get("outputs", [])
-    errors = ["\n".join(output.traceback) for output in outputs if output.output_type == "error"]
-    warnings = [output.text for output in outputs if output.get("name") == "stderr"]
-    return "\n".join(errors + warnings).strip()
-
-
 def grades(course, module, student):
     """(points, possible points, waits for a person) of every graded cell, as the gradebook has it."""
     with open_gradebook(course) as book:
@@ -85,18 +77,6 @@ def test_solution_gets_full_points_and_blank_none(module, real_course):
     assert {points for points, _, _ in grades(real.course, module, "blank").values()} == {0}
     possible = [possible for _, possible, _ in grades(real.course, module, "solved").values()]
     assert sum(possible) == module.points
-
-
-@pytest.mark.parametrize("module", FIRST_OR_SLOW, ids=lambda module: module.folder)
-def test_measurements_run(module, real_course, runner):
-    """Grading leaves them out; students do not."""
-    real = real_course[module]
-    left_out = measurements(read(real.source))
-    notebook = runner.run(read(real.source), real.stack, Limits()).notebook
-    cells = [notebook.cells[index] for index in sorted(left_out)]
-    assert cells
-    assert [message(cell) for cell in cells] == [""] * len(cells)
-    assert all(cell.outputs for cell in cells)
 
 
 @every("misconceptions")
