@@ -19,7 +19,7 @@ def lab_options(course: Course, module: Module | None) -> list[str]:
     Raises:
         CourseError: the module has not been started, or it is not clear which of several notebooks counts.
     """
-    options = [f"--ServerApp.root_dir={course.root}", "--ServerApp.log_level=WARNING"]
+    options = [f"--ServerApp.root_dir={course.root}", "--ServerApp.log_level=WARN"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container everybody is root
         options.append("--ServerApp.allow_root=True")
     if module:
