@@ -221,6 +221,16 @@ def test_lab_opens_the_whole_kit_with_the_notebook_in_front(kit, monkeypatch, ro
     assert jupyter.lab_options(Course(kit.root), None) == always
 
 
+@pytest.mark.parametrize("wanted", [{}, {"OPENBLAS_NUM_THREADS": "2"}], ids=["by default", "as wanted"])
+def test_threads_of_a_kernel(kit, monkeypatch, wanted):
+    """One, as in grading and in every figure of the course, unless the student wants more."""
+    monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", lambda _: None)
+    monkeypatch.setattr(os, "environ", {"PATH": ""} | wanted)
+    monkeypatch.chdir(kit.root)
+    jupyter.open_lab(kit, None)
+    assert os.environ["OPENBLAS_NUM_THREADS"] == wanted.get("OPENBLAS_NUM_THREADS", "1")
+
+
 def test_lab_starts_in_the_kit(kit, tmp_path):
     start(kit, TENSOR_MODULE)
     with tito_lab(kit, TENSOR_MODULE, tmp_path) as server:

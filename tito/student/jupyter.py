@@ -46,5 +46,6 @@ def open_lab(course: Course, module: Module | None) -> None:
 
     print("JupyterLab opens in your browser. Stop it here with Ctrl-C.", flush=True)
     os.chdir(course.root)  # where nbgrader looks for its settings
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as grading, and as every figure of the course
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     LabApp.launch_instance(options)
