@@ -15,7 +15,7 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/tito export --check
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q $(SLOW) tests
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -q $(SLOW) tests
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -42,6 +42,7 @@ requirements: $(READY)
 	$(COMPILE) -c requirements/student.txt requirements/student.in requirements/course.in requirements/test.in \
 		-o requirements/course.txt
 	$(COMPILE) -c requirements/course.txt --no-deps requirements/oracle.in -o requirements/oracle.txt
+	$(COMPILE) -c requirements/course.txt requirements/scale.in -o requirements/scale.txt
 
 $(READY): requirements/course.txt requirements/student.in requirements/course.in requirements/test.in pyproject.toml
 	$(PYTHON) -m venv $(VENV)

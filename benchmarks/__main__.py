@@ -6,7 +6,21 @@ from pathlib import Path
 
 from rich.progress import track
 
-from benchmarks import attention, chain, cnn, embedding, gpt, loader, mlp, text
+from benchmarks import (
+    attention,
+    chain,
+    cnn,
+    embedding,
+    generation,
+    gpt,
+    graph,
+    loader,
+    mlp,
+    profiling,
+    quantization,
+    sparse,
+    text,
+)
 from benchmarks.harness import measure
 from benchmarks.memory import measure_memory
 from benchmarks.table import into_readme, machine, show, to_json
@@ -19,9 +33,14 @@ WORKLOADS = [
     *embedding.WORKLOADS,
     *attention.WORKLOADS,
     *gpt.WORKLOADS,
+    *generation.WORKLOADS,
+    *quantization.WORKLOADS,
     *chain.WORKLOADS,
+    *graph.WORKLOADS,
     *loader.WORKLOADS,
     *text.WORKLOADS,
+    *profiling.WORKLOADS,
+    *sparse.WORKLOADS,
 ]
 
 

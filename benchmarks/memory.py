@@ -1,6 +1,6 @@
-"""Peak memory of one training step, in megabytes: each framework in a process of its own (Linux).
+"""Peak memory of one training step or of one large graph, in megabytes: each framework in its own process (Linux).
 
-`python -m benchmarks.memory CNN tinytorch` (or GPT, or torch) prints the figure for one of them.
+`python -m benchmarks.memory CNN tinytorch` (or GPT, graph; or torch) prints the figure for one of them.
 """
 
 import subprocess
@@ -38,9 +38,18 @@ def gpt_step(contender: str, batch: int | None = None) -> Callable[[], object]:
     return our_step(model, batch or B) if contender == "tinytorch" else torch_step(torch, theirs, batch or B)
 
 
+def graph_step(contender: str, batch: int | None = None) -> Callable[[], object]:
+    """The gradient of 100,000 chained operations on four numbers."""
+    from benchmarks.graph import chain, leaves
+
+    tensors = leaves() if contender == "tinytorch" else leaves(torch_or_none().tensor)
+    return lambda: chain(*tensors, operations=batch or 100_000).backward()
+
+
 MODELS = {  # the row's name, its goal, and how to make a step
     "CNN": ("CNN of CIFAR's size, train step: peak memory, MB", 1.15, cnn_step),
     "GPT": ("GPT, train step: peak memory, MB", 1.3, gpt_step),
+    "graph": ("graph of 100,000 operations on 4 elements, forward + backward: peak memory, MB", None, graph_step),
 }
 
 

@@ -1,11 +1,13 @@
 """pytest's side of the module list: a marker per module (`pytest -m m05`), and patience with an unfinished kit.
 
-Tests marked `slow` are skipped, and listed as skipped, unless `--slow` is given. With `--dist loadgroup` the tests of a
-file stay together, those of the round trip module by module.
+Tests marked `slow` are skipped, and listed as skipped, unless `--slow` is given. With `--dist loadscope` the tests of a
+file stay together, those of the round trip module by module, and the group that may take longest begins first.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +28,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{module.marker}: module {module.folder}")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep groups together; pytest-xdist 3.8 with pytest 9.2 scatters those of `--dist loadgroup`, and says nothing."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return Groups(config, log) if config.getoption("dist") == "loadscope" else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     markers = {module.folder: module.marker for module in MODULES}
     for item in items:
@@ -35,8 +49,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(PATIENCE))
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="slow: .ci/run runs it, or pytest --slow"))
-        if config.getoption("dist", "no") == "loadgroup":
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    if hasattr(config, "workerinput"):  # of pytest-xdist
+        _longest_first(items)
 
 
 class NotBuiltYet(pytest.File):
@@ -70,11 +84,25 @@ def first_missing(course: Course, folder: str) -> str:
     return ""
 
 
-def _group(item: pytest.Item) -> str:
-    """Tests that share what their fixtures make."""
-    module = item.callspec.params.get("module") if hasattr(item, "callspec") else None
-    return f"{item.path} {getattr(module, 'folder', '')}"
+def _group(nodeid: str) -> str:
+    """Tests that share what their fixtures make: those of a file, where they go module by module those of a module."""
+    file, _, test = nodeid.partition("::")
+    module = None if "real_release" in file else re.search(r"\[(\d\d_[a-z]+)", test)  # all at once
+    return f"{file} {module[1] if module else ''}"
+
+
+def _longest_first(items: list[pytest.Item]) -> None:
+    """Order groups by the patience that their tests ask for, so that no worker is left with a long one at the end."""
+    seconds: dict[str, float] = {}
+    for item in items:
+        limit = item.get_closest_marker("timeout")
+        seconds[_group(item.nodeid)] = max(seconds.get(_group(item.nodeid), 0), limit.args[0] if limit else 0)
+    items.sort(key=lambda item: -seconds[_group(item.nodeid)])
 
 
 def _folder(path: Path) -> str:
-    return path.relative_to(TESTS).parts[0] if path.is_relative_to(TESTS) else ""
+    """The folder of the module that a file tests, a checkpoint too; else any other folder below tests/, or ""."""
+    if not path.is_relative_to(TESTS):
+        return ""
+    first = path.relative_to(TESTS).parts[0]
+    return path.stem.removeprefix("checkpoint_") if first == "checkpoints" else first

@@ -21,9 +21,12 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time a name is l
     )
     from tinytorch import autograd as autograd
     from tinytorch import data as data
+    from tinytorch import generation as generation
     from tinytorch import models as models
     from tinytorch import nn as nn
     from tinytorch import optim as optim
+    from tinytorch import optimization as optimization
+    from tinytorch import profiling as profiling
     from tinytorch import text as text
 
 __getattr__, __dir__, __all__ = lazy_names(
@@ -35,7 +38,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "core.autograd": ["enable_autograd", "no_grad"],
         "core.training": ["Trainer"],
     },
-    facades=["autograd", "data", "models", "nn", "optim", "text"],
+    facades=["autograd", "data", "generation", "models", "nn", "optim", "optimization", "profiling", "text"],
     instead={
         "abs": "it is a method here, x.abs(...)",
         "add": "it is a method here, x.add(...)",
@@ -92,6 +95,10 @@ __getattr__, __dir__, __all__ = lazy_names(
         "topk": "write np.argsort(-x.numpy(), axis)[..., :k]",
         "isnan": "write np.isnan(x.numpy())",
         "log1p": "write (1 + x).log()",
+        "quantize_per_tensor": "write tinytorch.optimization.quantize_int8(x)",
+        "quantize_per_channel": "write tinytorch.optimization.quantize_int8(x, axis=0)",
+        "quantization": "write tinytorch.optimization.quantize_model(model), or QuantizedLinear(layer)",
+        "profiler": "write from tinytorch.profiling import Profiler",
     },
 )
 

@@ -24,6 +24,10 @@ PARTS: dict[str, tuple[str, str]] = {
     "text.embeddings": ("11", "embeddings"),
     "core.attention": ("12", "attention"),
     "models.transformer": ("13", "transformers"),
+    "profiling.profiler": ("14", "profiling"),
+    "generation.kv_cache": ("15", "memoization"),
+    "optimization.quantization": ("16", "quantization"),
+    "optimization.compression": ("17", "compression"),
 }
 
 PACKAGE = Path(__file__).parent

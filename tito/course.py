@@ -127,6 +127,10 @@ class Course:
         """The folder with the module's tests, misconceptions and alternatives."""
         return self.root / "tests" / module.folder
 
+    def checkpoint(self, module: Module) -> Path:
+        """The test of what a student can do once the module is exported."""
+        return self.root / "tests" / "checkpoints" / f"checkpoint_{module.folder}.py"
+
     def beliefs(self, module: Module) -> Path:
         """What each misconception of the module answers to each check, as digests."""
         return self.root / "tito" / "lab" / "beliefs" / f"{module.folder}.json"

@@ -125,6 +125,29 @@ MODULES: tuple[Module, ...] = (
         {"nn": ("FeedForward", "LayerNorm", "TransformerBlock"), "nn.functional": ("layer_norm",),
          "models": ("GPT", "TransformerBlock")},
     ),
+    Module(
+        14, "profiling", "profiling.profiler", (1, 2, 3, 4, 5, 9, 11, 12, 13), 80, 5,
+        "where time and memory go: FLOPs by layer, latency, bytes, a roofline",
+        {"profiling": ("Profiler", "flops_of", "measure_machine", "model_bytes")},
+    ),
+    Module(
+        15, "memoization", "generation.kv_cache", (1, 3, 4, 5, 6, 12, 13), 75, 4,
+        "nothing computed twice: memoization, the key-value cache, text at several times the speed",
+        {"generation": ("KVCache", "generate")},
+    ),
+    Module(
+        16, "quantization", "optimization.quantization", (1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 13, 14), 95, 5,
+        "a byte for a weight: scale and zero point, the int8 product, calibration",
+        {"optimization": ("QuantizedConv2d", "QuantizedEmbedding", "QuantizedLinear", "compare_model_sizes",
+                          "dequantize_int8", "quantize_int8", "quantize_model")},
+    ),
+    Module(
+        17, "compression", "optimization.compression", (1, 2, 3, 4, 5, 6, 9, 14), 85, 6,
+        "the same answers from fewer numbers: pruning, sparse and thin layers, distillation",
+        {"optimization": ("CompressionComplete", "KnowledgeDistillation", "LowRankLinear", "SparseLinear",
+                          "compress_model", "forget_masks", "low_rank_approximate", "magnitude_prune",
+                          "measure_sparsity", "structured_prune")},
+    ),
 )  # fmt: skip
 
 
@@ -150,6 +173,10 @@ INSTEAD: dict[str, dict[str, str]] = {
         "equal": "write np.array_equal(x.data, y.data)", "utils": "write from tinytorch.data import DataLoader",
         "as_tensor": "write tensor(...), which copies", "topk": "write np.argsort(-x.numpy(), axis)[..., :k]",
         "isnan": "write np.isnan(x.numpy())", "log1p": "write (1 + x).log()",
+        "quantize_per_tensor": "write tinytorch.optimization.quantize_int8(x)",
+        "quantize_per_channel": "write tinytorch.optimization.quantize_int8(x, axis=0)",
+        "quantization": "write tinytorch.optimization.quantize_model(model), or QuantizedLinear(layer)",
+        "profiler": "write from tinytorch.profiling import Profiler",
     },
     "nn": {
         "Sequential": "write a class whose forward shows each step",

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.core.layers import Parameter
 from tinytorch.core.tensor import Tensor
 
 # %% nbgrader={"grade": false, "grade_id": "page-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -327,6 +328,8 @@ class Optimizer:
                     group[name] = check_option(name, group[name])
         for parameter, group in moves:
             move(self, parameter, group)
+            if isinstance(parameter, Parameter) and parameter.mask is not None:
+                parameter.data *= parameter.mask  # what is pruned stays 0 (module 17)
 
     def buffers(self, options: dict[str, Any]) -> tuple[str, ...]:
         """Names of the arrays to remember for each parameter of a group; they begin as zeros."""

@@ -300,6 +300,9 @@ class TestAutogradLayerIntegration:
         x.zero_grad()
         Dropout(0.25).eval()(x).sum().backward()
         np.testing.assert_array_equal(x.grad, np.ones((50, 40)))
+        x.zero_grad()
+        Dropout(1.0)(x).sum().backward()
+        np.testing.assert_array_equal(x.grad, np.zeros((50, 40)))
 
     def test_shared_parameter_gradient_accumulation(self):
         weight = Tensor([2.0], requires_grad=True)

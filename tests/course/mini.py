@@ -159,12 +159,14 @@ def make_sources(root: Path) -> Course:
 
 
 def add_public_files(course: Course) -> None:
-    """Add what else goes into a kit, or must not: tests, a milestone, a misconception and an alternative."""
+    """Add what else goes into a kit, or must not: tests, a checkpoint, a milestone, a misconception and an alternative."""
     tests = course.tests(TENSOR_MODULE)
     for folder, text in (("misconceptions", MISCONCEPTION), ("alternatives", MISCONCEPTION.replace("+", "- 2 *"))):
         (tests / folder).mkdir(parents=True)
         (tests / folder / "one.py").write_text(text)
     (tests / "test_public.py").write_text("def test_scale():\n    from tinytorch.core.tensor import scale\n")
+    course.checkpoint(TENSOR_MODULE).parent.mkdir(parents=True)
+    course.checkpoint(TENSOR_MODULE).write_text("def test_it_scales():\n    from tinytorch.core.tensor import scale\n")
     (course.root / "milestones" / "1957").mkdir(parents=True)
     (course.root / "milestones" / "1957" / "run.py").write_text("print('perceptron')\n")
 

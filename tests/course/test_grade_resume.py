@@ -11,7 +11,7 @@ from mini import GOOD, TENSOR_MODULE, FastRunner, answered, hand_in
 
 from tito.course import Course
 from tito.errors import CourseError
-from tito.grading import grade, gradebook, journal
+from tito.grading import grade, journal, record, recorder
 from tito.grading.grade import grade_module
 from tito.grading.gradebook import open_gradebook
 from tito.grading.journal import read_journal
@@ -101,11 +101,11 @@ POINTS = {
     "during the first run": before(FastRunner, "run", 1),
     "during the second run": before(FastRunner, "run", 2),
     "before the first commit": before(journal.Journal, "put", 1),
-    "between journal and gradebook": before(grade, "record", 1),
-    "while the gradebook is written": before(gradebook.SaveAutoGrades, "_add_score", 2),
-    "before the autograded notebook": before(gradebook, "write_atomic", 1),
+    "between journal and gradebook": before(recorder, "record", 1),
+    "while the gradebook is written": before(record.SaveAutoGrades, "_add_score", 2),
+    "before the autograded notebook": before(record, "write_atomic", 1),
     "between gradebook and mark": before(journal.Journal, "mark", 2),
-    "in the second submission": before(gradebook.SaveAutoGrades, "_add_score", 5),
+    "in the second submission": before(record.SaveAutoGrades, "_add_score", 5),
 }
 
 

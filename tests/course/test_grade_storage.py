@@ -12,10 +12,11 @@ from mini import GOOD, TENSOR_MODULE, FastRunner, answered, hand_in
 from sqlalchemy.exc import SAWarning
 
 from tito.errors import CourseError
-from tito.grading import grade, gradebook, scores
+from tito.grading import grade, gradebook, recorder, scores, work
+from tito.grading import record as recording
 from tito.grading.feedback import write_feedback
 from tito.grading.grade import grade_module
-from tito.grading.gradebook import open_gradebook, record
+from tito.grading.gradebook import open_gradebook
 from tito.grading.journal import read_journal
 from tito.grading.report import grade_rows
 from tito.grading.scores import read_scores
@@ -70,7 +71,7 @@ def test_nbgraders_warnings_are_silent_whatever_a_thread_puts_back(ready):
 
 def test_a_gradebook_that_is_locked_while_grading(ready, capfd, monkeypatch):
     """What runs is kept in the journal; the next run records it."""
-    real = gradebook.record
+    real = recorder.record
 
     def locked(*args):
         with closing(sqlite3.connect(ready.gradebook, isolation_level=None)) as other:
@@ -78,7 +79,7 @@ def test_a_gradebook_that_is_locked_while_grading(ready, capfd, monkeypatch):
             real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(grade, "record", locked)
+        patch.setattr(recorder, "record", locked)
         with pytest.raises(CourseError, match=r"gradebook\.db is in use"):
             run(ready)
     assert capfd.readouterr().err == ""
@@ -150,8 +151,8 @@ def test_a_journal_of_an_earlier_version(ready):
 
 
 FULL_AT = {
-    "the autograded notebook": lambda patch: patch.setattr(gradebook, "write_atomic", full),
-    "the gradebook": lambda patch: patch.setattr(gradebook.SaveAutoGrades, "_add_score", full),
+    "the autograded notebook": lambda patch: patch.setattr(recording, "write_atomic", full),
+    "the gradebook": lambda patch: patch.setattr(recording.SaveAutoGrades, "_add_score", full),
     "the working folder": lambda patch: patch.setattr(FastRunner, "run", full),
 }
 
@@ -187,13 +188,13 @@ def test_a_full_disk_under_the_databases(ready, monkeypatch):
 
 
 def test_a_submission_that_nbgrader_refuses_costs_itself(ready, monkeypatch):
-    def refuse(course, module, student, notebook):
+    def refuse(gradebook, course, module, student, notebook):
         if student == "ben":
             raise KeyError("points")
-        record(course, module, student, notebook)
+        recording.record(gradebook, course, module, student, notebook)
 
     with monkeypatch.context() as patch:
-        patch.setattr(grade, "record", refuse)
+        patch.setattr(recorder, "record", refuse)
         assert [entry.recorded for entry in sorted(run(ready), key=lambda entry: entry.student)] == [True, False, True]
     (row,) = (row for row in grade_rows(ready, [TENSOR_MODULE]) if row.student == "ben")
     assert (row.status, row.points) == ("not recorded yet", "-")
@@ -204,7 +205,7 @@ def test_a_submission_that_nbgrader_refuses_costs_itself(ready, monkeypatch):
 
 
 def test_a_bug_of_ours_is_called_a_bug_and_costs_one_submission(ready, monkeypatch):
-    real = grade.normalise
+    real = work.normalise
 
     def fails_on_empty(submission, skeleton):
         if not any("It halves the memory" in cell.source for cell in submission.cells):
@@ -213,7 +214,7 @@ def test_a_bug_of_ours_is_called_a_bug_and_costs_one_submission(ready, monkeypat
 
     hand_in(ready, "ben", answered(ready, {}))
     with monkeypatch.context() as patch:
-        patch.setattr(grade, "normalise", fails_on_empty)
+        patch.setattr(work, "normalise", fails_on_empty)
         found = {entry.student: entry for entry in run(ready)}
     assert {student: str(entry.shown_status) for student, entry in found.items()} == {
         "ann": "graded",
@@ -259,7 +260,7 @@ def test_feedback_on_a_full_disk(ready, monkeypatch):
 
 def test_feedback_of_what_is_not_recorded_says_so(ready, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(gradebook, "write_atomic", full)
+        patch.setattr(recording, "write_atomic", full)
         with pytest.raises(CourseError):
             run(ready)
     (page, *_) = write_feedback(ready, TENSOR_MODULE)

@@ -1,4 +1,4 @@
-"""`pytest tests` in a kit: what is not exported yet is skipped with the cure; in the course nothing is."""
+"""`pytest tests` in a kit skips what is not exported yet, with the cure, and passes; the course itself skips none."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from real import REPOSITORY
+from real import FIRST_OR_SLOW, REPOSITORY
 
 from tito.course import Course
 from tito.registry import MODULES
@@ -16,13 +16,22 @@ from tito.release.kit import LEFT_OUT
 from tito.sources.export import export
 
 TESTS = REPOSITORY.root / "tests"
+# Whether the tests find what they import is seen from few examples, and without PyTorch; `make test` runs them in full.
+IN_SHORT = """
+import sys
+from hypothesis import settings
+settings.register_profile("short", max_examples=3, database=None)
+settings.load_profile("short")
+sys.modules["torch"] = None
+"""
 
 
 @pytest.fixture
 def kit(tmp_path) -> Course:
     """The real tests, and a package with module 01 only."""
-    for name in ("tito", *(f"tests/{module.folder}" for module in MODULES)):
+    for name in ("tito", "tests/checkpoints", *(f"tests/{module.folder}" for module in MODULES)):
         shutil.copytree(REPOSITORY.root / name, tmp_path / name, ignore=LEFT_OUT)
+    shutil.copytree(REPOSITORY.root / "datasets", tmp_path / "datasets")
     for name in ("tests/conftest.py", "pyproject.toml", "nbgrader_config.py"):
         shutil.copyfile(REPOSITORY.root / name, tmp_path / name)
     export(REPOSITORY, MODULES[:1], package=tmp_path / "tinytorch")
@@ -34,20 +43,36 @@ def conftest(pytestconfig):
     return next(p for p in pytestconfig.pluginmanager.get_plugins() if getattr(p, "TESTS", None) == TESTS)
 
 
-def test_files_of_later_modules_are_skipped_with_the_cure(kit):
+def pytest_in(root, *arguments):
+    """What pytest prints there; it must find nothing wrong."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", "-p", "no:timeout", "tests"],
-        cwd=kit.root,
-        env=os.environ | {"PYTHONPATH": str(kit.root)},
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:timeout", *arguments],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{REPOSITORY.root}", "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
-        timeout=120,
     )
-    assert done.returncode == 0, done.stdout[-2000:]
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert "arning" not in done.stdout
-    assert {line.split("/")[1] for line in done.stdout.splitlines() if "::" in line} == {"01_tensor"}
-    waiting = [path for path in kit.root.glob("tests/*/test_*.py") if path.parent.name != "01_tensor"]
-    skips = re.findall(r"^SKIPPED \[(\d+)\] \S+ (.*)$", done.stdout, flags=re.MULTILINE)
+    return done.stdout
+
+
+@pytest.mark.parametrize("module", FIRST_OR_SLOW, ids=lambda module: module.folder)
+def test_a_modules_tests_need_no_later_module(kit, module):
+    export(REPOSITORY, MODULES[: module.number], package=kit.package)
+    (kit.root / "in_short.py").write_text(IN_SHORT)
+    printed = pytest_in(kit.root, "-p", "in_short", str(kit.tests(module)), str(kit.checkpoint(module)))
+    assert " passed" in printed
+    assert [line for line in printed.splitlines() if "in your package" in line] == []  # nothing waits
+
+
+def test_files_of_later_modules_are_skipped_with_the_cure(kit):
+    printed = pytest_in(kit.root, "--collect-only", "tests")
+    collected = {line.partition("::")[0] for line in printed.splitlines() if "::" in line}
+    assert collected == {"tests/01_tensor/test_progressive_integration.py", "tests/checkpoints/checkpoint_01_tensor.py"}
+    files = [path for pattern in ("test_*.py", "checkpoint_*.py") for path in kit.root.glob(f"tests/*/{pattern}")]
+    waiting = [path for path in files if "01_tensor" not in str(path.relative_to(kit.root))]
+    skips = re.findall(r"^SKIPPED \[(\d+)\] \S+ (.*)$", printed, flags=re.MULTILINE)
     assert skips == [(str(len(waiting)), "module 02 is not in your package yet: tito export 02")]
 
 
@@ -75,6 +100,22 @@ def test_in_the_course_a_missing_module_is_an_error(conftest, tmp_path):
     (tmp_path / "modules").mkdir()
     assert conftest.first_missing(Course(tmp_path), "05_autograd") == ""
     assert conftest.pytest_pycollect_makemodule(Path(TESTS / "05_autograd" / "test_graph.py"), None) is None
+
+
+def test_tests_of_a_file_share_a_worker_and_the_most_patient_begin(tmp_path):
+    """Otherwise each worker would make what their fixtures share."""
+    (tmp_path / "tests").mkdir()
+    for name in ("tests/conftest.py", "pyproject.toml"):
+        shutil.copyfile(REPOSITORY.root / name, tmp_path / name)
+    tests = "import pytest\n{}@pytest.mark.parametrize('n', range(4))\ndef test_{}(n):\n    pass\n"
+    for name, mark in (("early", ""), ("easy", ""), ("late", "pytestmark = pytest.mark.timeout(900)\n")):
+        (tmp_path / "tests" / f"test_{name}.py").write_text(tests.format(mark, name))
+    settings = ["-vv", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", "-p", "timeout"]
+    ran = re.findall(r"\[gw(\d)\].* PASSED tests/test_(\w+)\.py", pytest_in(tmp_path, *settings, "tests"))
+    assert len(ran) == 12
+    assert len(set(ran)) == 3, "each file in one worker"
+    workers = [[name for one, name in ran if one == worker] for worker in "01"]
+    assert "late" in (workers[0][0], workers[1][0])
 
 
 def test_tests_of_no_module_always_run(kit, conftest):

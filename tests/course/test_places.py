@@ -23,6 +23,7 @@ ARGUMENTS = {
     "milestone": ["list"],
     "new": ["99", "example"],
     "roster": ["list"],
+    "gradebook": ["check"],
 }
 PLACES = ("kit", "course", "empty", "read-only", "root")
 

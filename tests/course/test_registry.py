@@ -1,12 +1,14 @@
 """The registry is the only place that knows the module list; everything else agrees with it."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
+from tito.course import Course
 from tito.errors import CourseError
-from tito.registry import MODULES, find_module
+from tito.registry import MODULES, Module, find_module
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,6 +47,31 @@ def test_every_module_has_its_tests_and_no_other_test_folder_has_a_number():
     assert folders("tests") == {module.folder for module in MODULES}
 
 
+def test_every_module_has_its_checkpoint_and_nothing_else_is_one():
+    found = sorted((ROOT / "tests" / "checkpoints").glob("*.py"))
+    assert found == [Course(ROOT).checkpoint(module) for module in MODULES]
+
+
+def uses(path: Path, module: Module) -> bool:
+    """Whether a test file imports from the module; what 05 gives has no name of its own but `backward()`."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    offered = {name for names in module.facades.values() for name in names}
+    offered |= {"backward"} if module.number == 5 else set()
+    imports = [
+        node for node in nodes if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tinytorch")
+    ]
+    named = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    named |= {alias.name for node in imports for alias in node.names}
+    places = {node.module for node in imports} | {f"{node.module}.{a.name}" for node in imports for a in node.names}
+    return f"tinytorch.{module.export}" in places or not offered.isdisjoint(named)
+
+
+def test_no_test_file_tests_another_modules_work():
+    files = [(path, module) for module in MODULES for path in Course(ROOT).tests(module).glob("test_*.py")]
+    files += [(Course(ROOT).checkpoint(module), module) for module in MODULES]
+    assert [path.relative_to(ROOT).as_posix() for path, module in files if not uses(path, module)] == []
+
+
 def test_every_module_is_exported():
     assert [module.target for module in MODULES if not (ROOT / module.target).is_file()] == []
 
@@ -66,17 +93,22 @@ def test_tests_carry_the_marker_of_their_folder(pytestconfig):
 
     conftest = next(p for p in pytestconfig.pluginmanager.get_plugins() if getattr(p, "TESTS", None) == ROOT / "tests")
     marks = {}
-    paths = [ROOT / "tests" / "01_tensor" / "test_a.py", ROOT / "tests" / "course" / "test_b.py", ROOT / "elsewhere.py"]
+    paths = [
+        *(ROOT / "tests" / name for name in ("01_tensor/test_a.py", "checkpoints/checkpoint_02_activations.py")),
+        ROOT / "tests" / "course" / "test_b.py",
+        ROOT / "elsewhere.py",
+    ]
     items = [
         SimpleNamespace(
             path=path,
+            nodeid=str(path),
             add_marker=lambda mark, path=path: marks.update({path.name: mark} if isinstance(mark, str) else {}),
             get_closest_marker=lambda name: None,
         )
         for path in paths
     ]
     conftest.pytest_collection_modifyitems(pytestconfig, items)
-    assert marks == {"test_a.py": "m01"}
+    assert marks == {"test_a.py": "m01", "checkpoint_02_activations.py": "m02"}
 
 
 @pytest.mark.parametrize("text", ["1", "01", 1, "tensor", "01_tensor", " Tensor "])

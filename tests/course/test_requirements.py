@@ -13,7 +13,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 FOLDER = REPOSITORY / "requirements"
-MADE_FROM = {"student": ("student",), "course": ("student", "course", "test"), "oracle": ("oracle",)}
+MADE_FROM = {
+    "student": ("student",),
+    "course": ("student", "course", "test"),
+    "oracle": ("oracle",),
+    "scale": ("scale",),
+}
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -91,6 +96,6 @@ def test_the_project_reads_its_dependencies_from_the_lists():
     dynamic = PROJECT["tool"]["setuptools"]["dynamic"]
     assert dynamic["dependencies"] == {"file": "requirements/student.in"}
     assert dynamic["optional-dependencies"] == {
-        extra: {"file": f"requirements/{extra}.in"} for extra in ("course", "test")
+        extra: {"file": f"requirements/{extra}.in"} for extra in ("course", "scale", "sparse", "test")
     }
     assert {"dependencies", "optional-dependencies"} <= set(PROJECT["project"]["dynamic"])

@@ -60,7 +60,7 @@ def test_no_answer_is_in_it(wheel, real_course):
 def test_it_requires_what_the_lists_name(wheel):
     (metadata,) = wheel.glob("*.dist-info/METADATA")
     found = HeaderParser().parsestr(metadata.read_text(encoding="utf-8")).get_all("Requires-Dist")
-    lists = {"": "student", '; extra == "course"': "course", '; extra == "test"': "test"}
+    lists = {"": "student"} | {f'; extra == "{name}"': name for name in ("course", "scale", "sparse", "test")}
     wanted = {
         (line.partition("#")[0].strip() + suffix).replace(" ", "")
         for suffix, name in lists.items()

@@ -55,7 +55,7 @@ class TestAStudentsRun:
         states = [line.strip() for line in capsys.readouterr().out.splitlines()[1::2]]
         assert states == ["ready"] + [
             f"still needs {names}"
-            for names in ("04_losses", "04_losses", "04_losses, 09_spatial", "04_losses", "04_losses")
+            for names in (*["04_losses"] * 2, "04_losses, 09_spatial", *["04_losses"] * 2, "04_losses, 09_spatial")
         ]
 
     def test_answers_that_are_not_written_are_no_part_of_the_package(self, kit, capsys):

@@ -2,9 +2,11 @@
 
 import gzip
 import io
+import json
 import re
 import sys
 import tarfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,8 @@ SENTENCES = {
     "1998": ("5,794 weights", "1,438 images of 8 x 8", "Of 359", "one is 0.28%", "this run keeps it"),
     "transformer": ("57,600 random sequences", "12 letters", "Of 1,000", "attention, trained on", "this run keeps it"),
 }
+
+RUNS = {"language": "2 runs, seeds 100 to 101", "mlperf": "5 runs, seeds 110 to 114"}  # minutes each
 
 
 @pytest.fixture
@@ -124,6 +128,30 @@ class TestLanguage:
         assert script("language").Counting(known, order).bits(new) == pytest.approx(expected)
 
 
+class TestMlperf:
+    @pytest.mark.timeout(600)
+    def test_smaller_and_faster(self, script, tmp_path, capsys):
+        """How fast is measured for the README; here the texts must only come faster, on whatever machine."""
+        pytest.importorskip("matplotlib").use("agg")
+        picture = tmp_path / "picture.png"
+        shares = script("mlperf").run(0, picture)
+        told = capsys.readouterr().out
+        assert shares["bytes on disk that are left"] <= 0.125
+        assert shares["digits kept"] >= 0.98
+        assert shares["time that is left for the texts"] < 1 / 3
+        assert picture.is_file()
+        for step in ("as trained", "int8", "60% pruned, trained again", "all three", "with a cache, int8"):
+            assert re.search(rf"^{re.escape(step)} +[\d.]+%( +[\d,.]+){{4}}$", told, flags=re.MULTILINE), step
+
+    def test_what_lies_on_the_disk_holds_the_whole_state(self, script):
+        model = script("1998").CNN(1, 8)
+        text = zlib.decompress(script("mlperf").packed(model))
+        state = model.state_dict()
+        assert text.endswith(b"".join(array.tobytes() for array in state.values()))
+        head = json.loads(text[: len(text) - sum(array.nbytes for array in state.values())])
+        assert head == {name: ["float32", list(array.shape)] for name, array in state.items()}
+
+
 class TestOtherData:
     @pytest.mark.parametrize("data", ["mnist", "cifar10"])
     def test_files_in_a_folder(self, data, script, tmp_path, capsys):
@@ -178,8 +206,7 @@ class TestForm:
 
     def test_the_readme_states_what_was_measured_for_each_goal(self, milestone):
         text = milestone.path.with_name("README.md").read_text(encoding="utf-8")
-        runs = "2 runs, seeds 100 to 101" if milestone.path.stem == "language" else "20 runs, seeds 100 to 119"
-        assert runs in text
+        assert RUNS.get(milestone.path.stem, "20 runs, seeds 100 to 119") in text
         assert f"({milestone.path.stem}.png)" in text
         for name, goals in milestone.goals.items():
             (row,) = re.findall(rf"^\| {re.escape(name)} \|.*$", text, flags=re.MULTILINE)

@@ -163,15 +163,23 @@ class Parameter(Tensor):
 
     The numbers are copied, in their order in memory.
 
+    mask: None, or booleans of the same shape; where it is False the number stays 0, whatever an
+        optimizer does. Module 17 sets it.
+
     Example:
         >>> Parameter([1, 2]).requires_grad
         True
     """
 
-    __slots__ = ()
+    __slots__ = ("mask",)
 
     def __init__(self, data: Any) -> None:
         super().__init__(raw(data), requires_grad=True)
+        self.mask: np.ndarray | None = None
+
+    def __reduce_ex__(self, protocol: int) -> tuple:
+        make, (*parts, others) = super().__reduce_ex__(protocol)
+        return make, (*parts, {**others, "mask": self.mask})  # a copy has a mask of its own
 
     def __repr__(self) -> str:
         numbers = np.array2string(self._data, separator=", ", prefix="Parameter(", precision=4)

@@ -32,6 +32,7 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.core.layers import Parameter
 from tinytorch.core.tensor import Tensor
 
 
@@ -181,6 +182,8 @@ class Optimizer:
                     group[name] = check_option(name, group[name])
         for parameter, group in moves:
             move(self, parameter, group)
+            if isinstance(parameter, Parameter) and parameter.mask is not None:
+                parameter.data *= parameter.mask  # what is pruned stays 0 (module 17)
 
     def buffers(self, options: dict[str, Any]) -> tuple[str, ...]:
         """Names of the arrays to remember for each parameter of a group; they begin as zeros."""

@@ -1,8 +1,10 @@
 """Which cell of a submission is which cell of the pristine notebook, whatever became of names, places and metadata."""
 
 from dataclasses import replace
+from functools import cached_property
 
 from tito.engine.reading import Submission
+from tito.engine.releases import is_earlier
 from tito.engine.skeleton import Skeleton, Slot, defined_names, with_directives
 from tito.sources.cells import Cell
 from tito.sources.package_file import STRAY_DIRECTIVE
@@ -171,11 +173,28 @@ class Layout:
             notes.append(f"Cell {slot.label} was there {self.twice[slot.index]} times; {which}.")
         if cell.kind != slot.kind:
             notes.append(f"Cell {slot.label} had been turned into {cell.kind}; it was used as {slot.kind}.")
+        if slot.index in self.earlier:
+            return notes
         if not slot.answer and slot.kind == "code" and not same_text(cell.source, slot.shown):
             notes.append(f"{slot.sort} cell {slot.label} had been edited; the original was used.")
-        if slot.points is not None and slot.index not in self.found_late and cell.nbgrader.get("points") != slot.points:
+        if slot.index not in self.found_late and self._other_points(slot):
             notes.append(f"The points of cell {slot.label} had been changed; the original {slot.points:g} were used.")
         return notes
+
+    def _other_points(self, slot: Slot) -> bool:
+        return slot.points is not None and self.found[slot.index].nbgrader.get("points") != slot.points
+
+    @cached_property
+    def earlier(self) -> set[int]:
+        """The slots whose cells are as an earlier release had them."""
+        found = [slot for slot in self.slots if slot.index in self.found]
+        other = [
+            slot
+            for slot in found
+            if self._other_points(slot)
+            or (not slot.answer and slot.kind == "code" and not same_text(self.found[slot.index].source, slot.shown))
+        ]
+        return {slot.index for slot in other if is_earlier(self.found[slot.index], slot)}
 
 
 def _without(source: str, names: frozenset[str]) -> tuple[str, str]:

@@ -8,7 +8,11 @@ MOVE_HELPERS = "put helpers into the answer cell that uses them."
 
 def remarks(layout: Layout) -> list[str]:
     """What answers do to others, and cells of the student's own, which are not run."""
-    return [*_overwritten(layout), *_left_out(layout)]
+    return [*_earlier(layout), *_overwritten(layout), *_left_out(layout)]
+
+
+def _earlier(layout: Layout) -> list[str]:
+    return ["The notebook is of an earlier release; the tests of the present one were used."] if layout.earlier else []
 
 
 def _overwritten(layout: Layout) -> list[str]:

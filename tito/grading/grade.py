@@ -1,32 +1,26 @@
 """Grade the submissions of one module: read, normalise, run, record, and never twice."""
 
-import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Protocol
 
-import nbformat
-
-from tito import engine
 from tito.course import Course
-from tito.engine.normalise import normalise
-from tito.engine.reading import Unreadable, parse_submission, read_bytes
-from tito.engine.runner import Limits, Runner, SubprocessRunner
-from tito.engine.skeleton import Skeleton, load_skeleton
+from tito.engine.runner import Limits, SubprocessRunner
+from tito.engine.skeleton import load_skeleton
 from tito.errors import CourseError
-from tito.grading.gradebook import check_assignment, record, recorded_students, timestamp, update_penalties
+from tito.grading.by_hand import keep, put_back
+from tito.grading.gradebook import check_assignment, open_gradebook, update_penalties
 from tito.grading.journal import Entry, Journal
 from tito.grading.lock import alone
-from tito.grading.stack import build_stack, stack_digest
-from tito.grading.status import Status, status_of
+from tito.grading.pool import in_processes
+from tito.grading.recorder import Recorder
 from tito.grading.storage import room, storage
+from tito.grading.work import MakeRunner, Outcome, Plan, Task, grade_one, make_plan, opened, read
 from tito.registry import Module
 
-GRADER = Path(engine.__file__).parent  # what a result depends on
-Result = tuple[Entry, str]  # with the executed notebook as JSON text, "" when nothing was run
+Engine = Callable[[Plan, Iterable[Task]], Iterator[Outcome]]  # whatever runs submissions, in any order
 
 
 def submitted_students(course: Course, module: Module) -> list[str]:
@@ -47,21 +41,18 @@ def _name(folder: Path) -> str:
     return os.fsencode(folder.name).decode(errors="backslashreplace")
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What grading one module needs; made once, used for every submission."""
+class Store(Protocol):
+    """Where results go."""
 
-    course: Course
-    module: Module
-    skeleton: Skeleton
-    stack: Path
-    digest: str
-    runner: Runner
-    limits: Limits
+    trouble: Exception | None
 
-    def key(self, data: bytes) -> str:
-        """Hash of everything that the result of a submission depends on."""
-        return hashlib.sha256(self.digest.encode() + data).hexdigest()
+    def known(self, student: str, key: str) -> Entry | None:
+        """Return the entry of a submission that need not run."""
+        ...
+
+    def store(self, entry: Entry, notebook: str) -> Entry:
+        """Keep a result."""
+        ...
 
 
 def scratch_folder(course: Course) -> Path:
@@ -69,30 +60,45 @@ def scratch_folder(course: Course) -> Path:
     return course.state / "run"
 
 
-def make_plan(course: Course, module: Module, runner: Runner, limits: Limits) -> Plan:
-    """Load the notebooks of a module and build the packages that it imports.
+def runner_of_this_machine() -> MakeRunner:
+    """What makes the runners of submissions."""
+    return SubprocessRunner
 
-    Raises:
-        CourseError: the module is not released, or has changed since.
-    """
-    full, released = course.built(module), course.released(module)
-    skeleton = load_skeleton(released, full)
-    check_assignment(course, module, skeleton)
-    shutil.rmtree(scratch_folder(course), ignore_errors=True)
-    folder = scratch_folder(course) / "stack"
-    folder.mkdir(parents=True)
-    stack = build_stack(course, module, folder)
-    parts = [full, released, *sorted(GRADER.glob("*.py"))]
-    digest = hashlib.sha256(f"{stack_digest(stack)} {limits}".encode())
-    for path in parts:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return Plan(course, module, skeleton, stack, digest.hexdigest(), runner, limits)
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def engine_with(jobs: int) -> Engine:
+    """What runs `jobs` submissions at a time on this machine: processes, or with one job this process."""
+    return in_turn if jobs == 1 else lambda plan, tasks: in_processes(plan, tasks, jobs)
+
+
+def in_turn(plan: Plan, tasks: Iterable[Task]) -> Iterator[Outcome]:
+    """Grade one submission after the other in this process."""
+    with opened(plan) as runner:
+        for task in tasks:
+            yield grade_one(plan, runner, task)
 
 
 def grade_module(
-    course: Course, module: Module, student: str | None = None, jobs: int = 1, limits: Limits | None = None
+    course: Course,
+    module: Module,
+    student: str | None = None,
+    jobs: int = 1,
+    limits: Limits | None = None,
+    engine: Engine | None = None,
 ) -> Iterator[Entry]:
     """Grade one module, for one student or everyone who handed it in, and yield each result as it is done.
+
+    Args:
+        course: where all of it is.
+        module: which one.
+        student: only this one.
+        jobs: how many submissions run at a time.
+        limits: what one of them may use.
+        engine: where they run, instead of `jobs` processes of this machine.
 
     Raises:
         CourseError: nothing to grade, not released, changed since the release, or another command is at work.
@@ -100,137 +106,57 @@ def grade_module(
     students = require_submissions(course, module, student)
     work = f"{course.state.name}/"
     with alone(course), room(work), storage(work), Journal(course.state) as journal:
-        runner = SubprocessRunner(scratch_folder(course))
-        plan = make_plan(course, module, runner, limits or Limits())
-        yield from grade_students(plan, journal, students, jobs)
+        check_released(course, module)
+        plan = make_plan(course, module, runner_of_this_machine(), limits or Limits(), scratch_folder(course))
+        with open_gradebook(course) as gradebook:
+            keep(course, gradebook)
+            recorder = Recorder(course, module, journal, gradebook)
+            yield from grade_students(course, plan, recorder, students, engine or engine_with(jobs))
+            put_back(course, module, gradebook)
+        update_penalties(course, module)
         shutil.rmtree(scratch_folder(course), ignore_errors=True)
 
 
-def grade_students(plan: Plan, journal: Journal, students: Sequence[str], jobs: int = 1) -> Iterator[Entry]:
-    """Grade submissions, `jobs` at a time, and yield each as it is done.
+def check_released(course: Course, module: Module) -> None:
+    """Make sure that the gradebook can take results of the module.
 
-    Only the caller's thread writes to the journal and the gradebook. A submission whose result is known is not run
-    again, and one is read only when its turn has come. Whatever one does costs it alone; when the machine refuses
-    (a full disk, a locked gradebook), what can be done for the others is done, and then the error is raised.
+    Raises:
+        CourseError: the module is not released, or has changed since.
     """
-    recorder = Recorder(plan, journal)
-    running: set[Future[Result]] = set()
-    pool = ThreadPoolExecutor(max_workers=jobs)
-    try:
+    check_assignment(course, module, load_skeleton(course.released(module), course.built(module)))
+
+
+def grade_students(
+    course: Course, plan: Plan, store: Store, students: Iterable[str], engine: Engine
+) -> Iterator[Entry]:
+    """Grade submissions and yield each as it is done.
+
+    Only the caller's process writes to the store. A submission whose result is known is not run again, and one is read
+    only when its turn has come. Whatever one does costs it alone; when the machine refuses (a full disk, a locked
+    gradebook), what can be done for the others is done, and then the error is raised.
+    """
+    done: list[Entry] = []  # without running anything
+
+    def tasks() -> Iterator[Task]:
         for student in students:
-            data = _read(plan, student)
+            data = read(plan, course, student)
             if isinstance(data, Entry):
-                yield recorder.store(data, "")
-            elif known := recorder.known(student, plan.key(data)):
-                yield known
+                done.append(store.store(data, ""))
+            elif known := store.known(student, plan.key(data)):
+                done.append(known)
             else:
-                running.add(pool.submit(_grade, plan, student, data))
-            if len(running) > jobs:
-                yield from _finished(running, recorder)
-        while running:
-            yield from _finished(running, recorder)
-    finally:
-        pool.shutdown(cancel_futures=True)
-    if recorder.trouble:
-        raise recorder.trouble
-    update_penalties(plan.course, plan.module)
+                yield student, data
 
-
-class Recorder:
-    """Stores results: journal first, gradebook second, mark third; a kill in between is finished by the next run.
-
-    `trouble` is the first refusal of the machine. After it nothing more goes to the gradebook, only to the journal.
-    """
-
-    def __init__(self, plan: Plan, journal: Journal) -> None:
-        self.plan, self.journal = plan, journal
-        self.trouble: Exception | None = None
-        self._recorded = recorded_students(plan.course, plan.module)
-
-    def known(self, student: str, key: str) -> Entry | None:
-        """Return the entry of a submission that need not run, recorded now if it was not."""
-        entry = self.journal.find(self.plan.module.folder, student)
-        if entry is None or entry.key != key:
-            return None
-        course, module = self.plan.course, self.plan.module
-        same_time = timestamp(course.submission(student, module)) == timestamp(course.graded(student, module))
-        complete = student in self._recorded and same_time
-        if entry.recorded and (complete or not entry.status.has_points):
-            return entry
-        return self._record(entry, self.journal.notebook(entry))
-
-    def store(self, entry: Entry, notebook: str) -> Entry:
-        """Store a fresh result; `notebook` is "" when nothing was run."""
-        self.journal.put(entry, notebook)
-        return self._record(entry, notebook)
-
-    def _record(self, entry: Entry, notebook: str) -> Entry:
-        if self.trouble:
-            return entry
-        try:
-            if entry.status.has_points:
-                record(self.plan.course, self.plan.module, entry.student, nbformat.reads(notebook, as_version=4))
-            entry = replace(entry, recorded=True, trouble="")
-        except (CourseError, OSError) as error:
-            self.trouble = error
-            return entry
-        except Exception as error:  # noqa: BLE001  (nbgrader refuses what this submission brought)
-            entry = replace(entry, recorded=False, trouble=f"The gradebook could not take it: {_words(error)}.")
-        self.journal.mark(entry)
-        return entry
-
-
-def _finished(running: set[Future[Result]], recorder: Recorder) -> Iterator[Entry]:
-    """Wait for a run, and store what is done; its notebook is not kept."""
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in done:
-        running.remove(future)
-        error = future.exception()
-        if error is None:
-            yield recorder.store(*future.result())
-        elif isinstance(error, CourseError | OSError):
-            recorder.trouble = recorder.trouble or error
+    for outcome in engine(plan, tasks()):
+        if isinstance(outcome, tuple):
+            done.append(store.store(*outcome))
         else:
-            raise error
-
-
-def _read(plan: Plan, student: str) -> bytes | Entry:
-    """The submitted file, or the entry that says why there is none."""
-    try:
-        return read_bytes(plan.course.submission(student, plan.module))
-    except Unreadable as reason:
-        return _unreadable(plan, student, str(reason))
-
-
-def _grade(plan: Plan, student: str, data: bytes) -> Result:
-    """Normalise and run one submission; touches no shared state."""
-    try:
-        return _run(plan, student, data)
-    except Unreadable as reason:
-        return _unreadable(plan, student, str(reason), data), ""
-    except (CourseError, OSError):
-        raise  # the machine's fault, not the submission's
-    except Exception as error:  # noqa: BLE001  (a mistake of ours that one submission has found)
-        note = f"tito failed on this submission ({_words(error)}). This is a bug of tito: please report it."
-        return Entry(plan.module.folder, student, "", Status.FAILED, (note,)), ""  # no key: the next run tries again
-
-
-def _run(plan: Plan, student: str, data: bytes) -> Result:
-    normal = normalise(parse_submission(data), plan.skeleton)
-    execution = plan.runner.run(normal.notebook, plan.stack, plan.limits)
-    status = status_of(execution, repaired=bool(normal.repairs))
-    notes = (*normal.repairs, *execution.remarks, *normal.remarks)
-    entry = Entry(plan.module.folder, student, plan.key(data), status, notes)
-    return entry, nbformat.writes(execution.notebook)
-
-
-def _unreadable(plan: Plan, student: str, reason: str, data: bytes = b"") -> Entry:
-    note = f"The submission could not be read: {reason}. Please hand it in again."
-    return Entry(plan.module.folder, student, plan.key(data or note.encode()), Status.UNREADABLE, (note,))
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:300]
+            store.trouble = store.trouble or outcome
+        while done:
+            yield done.pop()
+    yield from done
+    if store.trouble:
+        raise store.trouble
 
 
 def require_submissions(course: Course, module: Module, student: str | None = None) -> list[str]:

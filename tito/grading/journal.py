@@ -28,10 +28,12 @@ CREATE TABLE IF NOT EXISTS submission (
     notebook BLOB NOT NULL,
     recorded INTEGER NOT NULL,
     trouble TEXT NOT NULL DEFAULT '',
+    release TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (module, student)
 )
 """
-COLUMNS = "module, student, key, status, notes, recorded, trouble"
+COLUMNS = "module, student, key, status, notes, recorded, trouble, release"
+LATER = ("trouble", "release")  # columns that a journal of an earlier version has not
 INSTEAD = "Move it away: the next 'tito grade' runs every submission again; points given by hand stay in the gradebook."
 
 
@@ -45,6 +47,7 @@ class Entry:
     notes:    repairs and remarks, one sentence each.
     recorded: whether the gradebook has it.
     trouble:  why the gradebook could not take it, "" when nothing is known against it.
+    release:  hash of the module's notebooks by which it was graded.
     """
 
     module: str
@@ -54,6 +57,7 @@ class Entry:
     notes: tuple[str, ...]
     recorded: bool = False
     trouble: str = ""
+    release: str = ""
 
     @property
     def shown_status(self) -> Status:
@@ -97,9 +101,9 @@ class Journal:
     def put(self, entry: Entry, notebook: str) -> None:
         """Store a grading, replacing an older one of the same student and module."""
         packed = zlib.compress(notebook.encode())
-        row = (entry.module, entry.student, entry.key, entry.status, json.dumps(entry.notes), packed)
+        row = (entry.module, entry.student, entry.key, entry.status, json.dumps(entry.notes), packed, entry.release)
         with _explained(), self._database:
-            self._database.execute("INSERT OR REPLACE INTO submission VALUES (?, ?, ?, ?, ?, ?, 0, '')", row)
+            self._database.execute("INSERT OR REPLACE INTO submission VALUES (?, ?, ?, ?, ?, ?, 0, '', ?)", row)
 
     def mark(self, entry: Entry) -> None:
         """Store whether the gradebook has the grading, or why not."""
@@ -148,16 +152,17 @@ def _open(folder: Path) -> sqlite3.Connection:
     database.execute("PRAGMA synchronous = FULL")
     database.execute(TABLE)
     columns = {row[1] for row in database.execute("PRAGMA table_info(submission)")}
-    if "trouble" not in columns:  # a journal of an earlier version
-        database.execute("ALTER TABLE submission ADD COLUMN trouble TEXT NOT NULL DEFAULT ''")
+    for name in LATER:
+        if name not in columns:
+            database.execute(f"ALTER TABLE submission ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
     database.commit()
     return database
 
 
 def _select(database: sqlite3.Connection, condition: str, values: tuple[str, ...]) -> Iterator[Entry]:
     for row in database.execute(f"SELECT {COLUMNS} FROM submission {condition}", values):
-        module, student, key, status, notes, recorded, trouble = row
-        yield Entry(module, student, key, Status(status), tuple(json.loads(notes)), bool(recorded), trouble)
+        module, student, key, status, notes, recorded, *rest = row
+        yield Entry(module, student, key, Status(status), tuple(json.loads(notes)), bool(recorded), *rest)
 
 
 def _notebook(database: sqlite3.Connection, entry: Entry) -> str:

@@ -10,9 +10,11 @@ from tito.grading.grade import all_students, submitted_students
 from tito.grading.journal import Entry, read_journal
 from tito.grading.scores import Score, enrolled_students, read_scores
 from tito.grading.status import Status
+from tito.grading.work import release_digest
 from tito.registry import Module
 
 COLUMNS = ("student", "module", "status", "score", "max_score", "waits", "late_days", "penalty", "notes")
+OUTDATED = "The module was released anew since this was graded: 'tito grade {number:02d}' grades it again."
 GONE = "This was graded before; in submitted/ nothing of it is under this name any more."
 
 
@@ -59,6 +61,7 @@ def grade_rows(course: Course, modules: Sequence[Module]) -> list[Row]:
     scores = read_scores(course)
     entries = {(entry.student, entry.module): entry for entry in read_journal(course.state)}
     handed_in = {(student, module.folder) for module in modules for student in submitted_students(course, module)}
+    releases = {module.folder: release_digest(course, module) for module in modules}
     rows = []
     for student in sorted({*enrolled_students(course), *all_students(course)}):
         for module in modules:
@@ -66,6 +69,8 @@ def grade_rows(course: Course, modules: Sequence[Module]) -> list[Row]:
             entry, score = entries.get(place), scores.get(place)
             status = _status(entry, score, place in handed_in)
             notes = entry.shown_notes if entry else ()
+            if entry and entry.release not in ("", releases[module.folder]):
+                notes = (*notes, OUTDATED.format(number=module.number))
             if entry and place not in handed_in:
                 notes = (*notes, GONE)
             rows.append(Row(student, module.folder, status, score if status.has_points else None, notes))
@@ -86,10 +91,10 @@ def csv_text(rows: Sequence[Row]) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([_safe(row.student), row.module, row.status, *row.numbers, _safe(" ".join(row.notes))])
+        writer.writerow([safe(row.student), row.module, row.status, *row.numbers, safe(" ".join(row.notes))])
     return file.getvalue()
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """A spreadsheet must not take a student's text for a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text

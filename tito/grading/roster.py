@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tito.course import Course
 from tito.errors import CourseError
-from tito.grading.gradebook import open_gradebook
+from tito.grading.gradebook import has_gradebook, open_gradebook
 
 # Column names as letters and digits, the best first: plain files, and exports of Canvas, Moodle and Blackboard.
 ID = ("sisloginid", "loginid", "username", "netid", "id", "studentid", "student", "idnumber", "sisuserid")
@@ -69,7 +69,7 @@ def safe_id(text: str) -> str:
 
 def all_students(course: Course) -> list[Student]:
     """Return everyone in the gradebook, by id."""
-    if not course.gradebook.is_file():
+    if not has_gradebook(course):
         return []
     with open_gradebook(course) as gradebook:
         rows = [

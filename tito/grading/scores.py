@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from nbgrader.api import SubmittedAssignment
 
 from tito.course import Course
-from tito.grading.gradebook import open_gradebook
+from tito.grading.gradebook import has_gradebook, open_gradebook
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Score:
 
 def read_scores(course: Course) -> dict[tuple[str, str], Score]:
     """Return the scores by (student, module folder); empty when there is no gradebook yet."""
-    if not course.gradebook.is_file():
+    if not has_gradebook(course):
         return {}
     with open_gradebook(course) as gradebook:
         submissions = [one for assignment in gradebook.assignments for one in assignment.submissions]
@@ -38,7 +38,7 @@ def read_scores(course: Course) -> dict[tuple[str, str], Score]:
 
 def enrolled_students(course: Course) -> list[str]:
     """Return everyone in nbgrader's student table, sorted; nobody when there is no gradebook yet."""
-    if not course.gradebook.is_file():
+    if not has_gradebook(course):
         return []
     with open_gradebook(course) as gradebook:
         return sorted(student.id for student in gradebook.students)

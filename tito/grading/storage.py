@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nbgrader.api import InvalidEntry
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tito.errors import CourseError
 
@@ -18,6 +18,10 @@ FULL = ("{file} could not be written: the disk is full.", f"Free some space and 
 REFUSED = ("{file} cannot be written.", f"Allow writing to the file and to its folder, and {AGAIN}")
 IN_USE = ("{file} is in use by another program.", f"Close that program (Formgrader, a database viewer) and {AGAIN}")
 DAMAGED = ("{file} is damaged.", "{instead}")
+SERVER = (
+    "The gradebook's database cannot be used ({reason}).",
+    f"Start its server, or put c.CourseDirectory.db_url in nbgrader_config.py right, and {AGAIN}",
+)
 BY_DATABASE = {
     "SQLITE_FULL": FULL,
     "SQLITE_READONLY": REFUSED,
@@ -54,6 +58,8 @@ def storage(file: str, instead: str = "Put back a copy of it.") -> Iterator[None
     try:
         yield
     except (sqlite3.Error, DBAPIError, InvalidEntry) as error:
+        if isinstance(error, OperationalError) and not isinstance(error.orig, sqlite3.Error):
+            raise _said(*SERVER, file, instead, str(error.orig).partition("\n")[0].rstrip(".")) from error
         cause = _of_sqlite(error)
         if cause is None or isinstance(cause, NOT_STORAGE):
             raise

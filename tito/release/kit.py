@@ -81,6 +81,8 @@ def _fill(course: Course, released: list[tuple[Module, Path]], kit: Path) -> Non
         _copy(notebook, Course(kit).released(module))
         if course.tests(module).is_dir():
             shutil.copytree(course.tests(module), Course(kit).tests(module), ignore=LEFT_OUT)
+        if course.checkpoint(module).is_file():
+            _copy(course.checkpoint(module), Course(kit).checkpoint(module))
     for shared in sorted((course.root / "tests").glob("*.py")):
         _copy(shared, kit / "tests" / shared.name)
     for name in ALWAYS:

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
 
-from tito.course import Course
+from tito.course import COURSE_NAME, Course
 from tito.errors import CourseError
-from tito.grading.gradebook import open_gradebook
+from tito.grading.gradebook import gradebook_url, is_file, open_gradebook
 from tito.grading.lock import alone
 from tito.grading.settings import nbgrader_config
 from tito.grading.storage import room
@@ -62,23 +63,38 @@ def generate_on_trial(course: Course, modules: Sequence[Module], fresh: Course) 
             raise CourseError(f"The notebook of module {module.folder} has not been built.", cure)
     with open_gradebook(course):
         pass  # creates the database completely, so that nbgrader need not start a program for it
-    with closing(sqlite3.connect(course.gradebook)) as now, closing(sqlite3.connect(fresh.gradebook)) as copy:
-        now.backup(copy)
-    _generate(course, modules, fresh.release, fresh.gradebook)
+    if is_file(course):  # one on a server is not copied: what nbgrader would refuse for its sake, it refuses later
+        with closing(sqlite3.connect(course.gradebook)) as now, closing(sqlite3.connect(fresh.gradebook)) as copy:
+            now.backup(copy)
+    else:
+        Gradebook(f"sqlite:///{fresh.gradebook}", COURSE_NAME).close()
+    _generate(course, modules, fresh.release, f"sqlite:///{fresh.gradebook}")
 
 
 def publish_notebooks(course: Course, modules: Sequence[Module], fresh: Course) -> None:
     """Register the modules in the gradebook, then put their notebooks from `fresh` into `release/`, one rename each."""
-    _generate(course, modules, fresh.root / "registered", course.gradebook)
+    _generate(course, modules, fresh.root / "registered", gradebook_url(course))
     for module in modules:
         course.released(module).parent.mkdir(parents=True, exist_ok=True)
         os.replace(fresh.released(module), course.released(module))
 
 
-def _generate(course: Course, modules: Sequence[Module], release: Path, gradebook: Path) -> None:
+def register(course: Course, modules: Sequence[Module]) -> None:
+    """Tell the gradebook of modules that are released already.
+
+    Raises:
+        CourseError: a source notebook is missing, or nbgrader refuses it.
+    """
+    with scratch(course) as fresh:
+        with open_gradebook(course):
+            pass  # creates the database completely, so that nbgrader need not start a program for it
+        _generate(course, modules, fresh.release, gradebook_url(course))
+
+
+def _generate(course: Course, modules: Sequence[Module], release: Path, database: str) -> None:
     config = nbgrader_config(course)
     config.CourseDirectory.release_directory = str(release)
-    config.CourseDirectory.db_url = f"sqlite:///{gradebook}"
+    config.CourseDirectory.db_url = database
     api = NbGraderAPI(config=config)
     for module in modules:
         result = api.generate_assignment(module.folder, force=True, create=True)

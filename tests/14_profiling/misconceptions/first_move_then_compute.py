@@ -1,0 +1,15 @@
+"""First the bytes are moved, then the numbers are computed."""
+# loses: test-roofline
+
+# %% roofline
+#| export
+def intensity(flops: int, moved: int) -> float:
+    return 0.0 if moved == 0 else flops / moved
+
+
+def attainable(flops_per_byte: float, peak: float, bandwidth: float) -> float:
+    return flops_per_byte * bandwidth if flops_per_byte * bandwidth < peak else peak
+
+
+def least_ms(flops: int, moved: int, peak: float, bandwidth: float) -> float:
+    return (flops / peak + moved / bandwidth) / 1e6

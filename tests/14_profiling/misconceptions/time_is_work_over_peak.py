@@ -1,0 +1,15 @@
+"""The time is the work divided by the peak."""
+# loses: test-roofline
+
+# %% roofline
+#| export
+def intensity(flops: int, moved: int) -> float:
+    return 0.0 if moved == 0 else flops / moved
+
+
+def attainable(flops_per_byte: float, peak: float, bandwidth: float) -> float:
+    return flops_per_byte * bandwidth if flops_per_byte * bandwidth < peak else peak
+
+
+def least_ms(flops: int, moved: int, peak: float, bandwidth: float) -> float:
+    return flops / peak / 1e6

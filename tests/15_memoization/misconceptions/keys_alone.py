@@ -1,0 +1,7 @@
+"""Only keys are kept."""
+# loses: test-cache-bytes
+
+# %% cache-bytes
+#| export
+def cache_bytes(num_layers: int, batch_size: int, places: int, d_model: int) -> int:
+    return num_layers * batch_size * places * d_model * 4

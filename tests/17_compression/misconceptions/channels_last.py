@@ -1,0 +1,10 @@
+"""After a Flatten the channels of one pixel stand together."""
+# loses: test-inputs-that-stay
+
+# %% inputs-that-stay
+#| export
+def inputs_that_stay(kept: np.ndarray, written: int, read: int) -> np.ndarray:
+    if read % written:
+        raise ShapeError(f"{read} inputs are no multiple of the {written} outputs before them.")
+    run = read // written
+    return (kept + written * np.arange(run)[:, None]).reshape(-1)

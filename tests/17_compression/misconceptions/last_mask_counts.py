@@ -1,0 +1,13 @@
+"""A second mask replaces the first."""
+# loses: test-set-mask
+
+# %% set-mask
+#| export
+def set_mask(owner: Module, name: str, mask: np.ndarray) -> None:
+    parameter = dict(members(owner))[name]
+    if parameter.mask is None:
+        owner.register_buffer(f"{name}_mask", mask)
+        parameter.mask = getattr(owner, f"{name}_mask")
+    else:
+        parameter.mask[...] = mask
+    parameter.data[...] = np.where(parameter.mask, parameter.data, 0)

@@ -1,0 +1,8 @@
+"""A reader of another size loses what fits."""
+# loses: test-inputs-that-stay
+
+# %% inputs-that-stay
+#| export
+def inputs_that_stay(kept: np.ndarray, written: int, read: int) -> np.ndarray:
+    run = read // written
+    return (kept[:, None] * run + np.arange(run)).reshape(-1)

@@ -1,0 +1,12 @@
+"""The last singular values are the largest."""
+# loses: test-low-rank, test-module-compression
+
+# %% low-rank
+#| export
+def low_rank_approximate(
+    weight: np.ndarray, rank_ratio: float = 0.5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    check_matrix(weight, rank_ratio)
+    rank = max(1, round(rank_ratio * min(weight.shape)))
+    U, S, V = np.linalg.svd(weight, full_matrices=False)
+    return U[:, -rank:], S[-rank:], V[-rank:]

@@ -1,0 +1,9 @@
+"""The shortest rows stay."""
+# loses: test-strongest-rows
+
+# %% strongest-rows
+#| export
+def strongest_rows(weight: np.ndarray, prune_ratio: float) -> np.ndarray:
+    lengths = np.linalg.norm(weight.reshape(len(weight), -1), axis=1)  # (out,)
+    order = np.argsort(-lengths, kind="stable")
+    return np.sort(order[round(prune_ratio * len(weight)) :])

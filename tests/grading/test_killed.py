@@ -1,0 +1,66 @@
+"""`tito grade` with its processes, killed at random points: nothing is lost, nothing is done twice, no grade differs.
+
+`make test` kills at 20 points, `.ci/run` at 100: one run of a class is killed again and again until it comes to its
+end, then the next class begins. What must hold is looked at after every kill.
+"""
+
+import os
+import random
+import shutil
+import signal
+import sys
+
+import pytest
+from interruptions import copy, differences, everything, prepared, run
+from mini import FastRunner
+
+from tito.grading import grade
+from tito.grading.journal import read_journal
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks")
+
+CLASS = 12
+WORDS = ("grade", "01", "--jobs", "2")
+POINTS = int(os.environ.get("TITO_KILLS", "100"))
+
+
+@pytest.mark.parametrize("points", [20, pytest.param(POINTS, marks=pytest.mark.slow)])
+@pytest.mark.timeout(3600)
+def test_killed_at_random_points(points, released_once, tmp_path, monkeypatch):
+    monkeypatch.setattr(grade, "SubprocessRunner", FastRunner)
+    before = prepared("grade", released_once, tmp_path / "before", CLASS)
+    course = copy(before, tmp_path / "whole")
+    whole_run = run(course, WORDS)
+    assert whole_run.code == 0, whole_run.text
+    whole, chance = everything(course), random.Random(points)
+    kills = completed = 0
+    while kills < points:
+        course = copy(before, tmp_path / "killed")
+        ran_in_vain = 0  # ran, and were not in the journal yet when the kill came
+        while True:
+            known, ran = graded(course), runs(course)
+            stopped = run(course, WORDS, signal.SIGKILL, chance.uniform(0.0, whole_run.seconds))
+            assert stopped.code in (0, -signal.SIGKILL), stopped.text
+            assert known.items() <= graded(course).items()  # nothing is lost
+            fresh = len(graded(course)) - len(known)
+            assert fresh <= runs(course) - ran <= CLASS - len(known)  # what is known was not run again
+            ran_in_vain += runs(course) - ran - fresh
+            if stopped.code == 0:
+                break
+            kills += 1
+        assert differences(everything(course), whole) == {}
+        assert runs(course) == CLASS + ran_in_vain
+        completed += 1
+        shutil.rmtree(tmp_path / "killed")
+    assert kills >= points and completed
+
+
+def graded(course):
+    """Whose result the journal has, with what it depends on."""
+    return {entry.student: entry.key for entry in read_journal(course.state)}
+
+
+def runs(course):
+    """How many notebooks were run, by all runs together."""
+    log = course.state / "runs.log"
+    return log.read_text().count("---") if log.exists() else 0
