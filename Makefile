@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: demo test lint benchmarks requirements clean
+.PHONY: demo test lint benchmarks mutation requirements clean
 
 demo: $(READY)
 	$(BIN)/tito demo
@@ -26,6 +26,9 @@ lint: $(READY)
 benchmarks: $(READY)
 	$(BIN)/pip install -q -r requirements/oracle.txt
 	$(BIN)/python -m benchmarks
+
+mutation: $(READY)
+	$(BIN)/tito mutate
 
 # Pins for every Python and system that we promise, from the short lists in requirements/*.in. Pins that still fit stay
 # as they are; `make requirements UPGRADE=--upgrade` takes the newest of everything. Committed files name no package index.

@@ -126,6 +126,7 @@ class TestPruningIntegration:
         for layer in (cnn.conv1, cnn.conv2, cnn.output):
             assert layer.weight.mask is layer.weight_mask and layer.weight.mask.shape == layer.weight.shape
         zeros = [layer.weight.data == 0 for layer in (cnn.conv1, cnn.conv2, cnn.output)]
+        assert all(zero.any() for zero in zeros)
         school.fit(cnn, 1, samples=200)
         for layer, zero in zip((cnn.conv1, cnn.conv2, cnn.output), zeros, strict=True):
             assert not layer.weight.data[zero].any()

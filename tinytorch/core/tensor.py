@@ -878,9 +878,9 @@ def matmul(a, b):
     if a.ndim == 0 or b.ndim == 0:
         cure = "a single number has no rows; multiply with * instead."
         raise ShapeError(f"matmul: shapes {a.shape} and {b.shape}: {cure}")
-    inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
-    if a.shape[-1] != inner:
-        meet = f"{a.shape[-1]} columns meet {inner} rows; transpose one side?"
+    columns, rows = a.shape[-1], b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if columns != rows:
+        meet = f"{columns} columns meet {rows} rows; transpose one side?"
         raise ShapeError(f"matmul: shapes {a.shape} and {b.shape} do not fit: {meet}")
     return a @ b  # (..., M, K) @ (..., K, N) -> (..., M, N)
 
