@@ -60,6 +60,12 @@ def answers(notebook: NotebookNode) -> dict[int, int]:
     return found
 
 
+def keys(notebook: NotebookNode) -> set[Key]:
+    """What tells the mutants of all answers from each other."""
+    cells = [notebook.cells[place] for place in answers(notebook)]
+    return {key(cell.id, one.before, one.after) for cell in cells for one in mutants(cell.source)}
+
+
 def solved(course: Course, module: Module) -> NotebookNode:
     """The module's notebook with its solutions and hidden tests, without its measurements."""
     return without_measurements(nbformat.reads(notebook_text(course, module), as_version=4))
