@@ -16,7 +16,7 @@ from nbgrader.utils import determine_grade
 from tito.course import Course
 from tito.engine.measurements import without_measurements
 from tito.engine.runner import Limits
-from tito.engine.warm import is_answer, warm_runner
+from tito.engine.warm import ColdRunner, WarmRunner, is_answer, warm_runner
 from tito.errors import CourseError
 from tito.grading.stack import build_stack
 from tito.mutation.equivalents import Key, key
@@ -74,7 +74,7 @@ def solved(course: Course, module: Module) -> NotebookNode:
 class Trial:
     """Runs a module's answers with changes; made by `trial`."""
 
-    def __init__(self, notebook: NotebookNode, runner: object, stack: Path) -> None:
+    def __init__(self, notebook: NotebookNode, runner: WarmRunner | ColdRunner, stack: Path) -> None:
         self.notebook, self._runner, self._stack = notebook, runner, stack
 
     def outcomes(self, place: int, test: int) -> Iterator[Outcome]:
@@ -99,7 +99,7 @@ class Trial:
         for cell in job.cells[test + 1 :]:
             cell.source = ""
         try:
-            done = self._runner.run(job, self._stack, limits).notebook  # type: ignore[attr-defined]
+            done = self._runner.run(job, self._stack, limits).notebook
         except RuntimeError:  # it ended the process, or never ended
             return False
         score, most = determine_grade(done.cells[test])
