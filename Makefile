@@ -28,14 +28,14 @@ benchmarks: $(READY)
 	$(BIN)/python -m benchmarks
 
 mutation: $(READY)
+	$(BIN)/pip install -q -r requirements/mutation.txt
 	$(BIN)/tito mutate
 
 # Pins for every Python and system that we promise, from the short lists in requirements/*.in. Pins that still fit stay
 # as they are; `make requirements UPGRADE=--upgrade` takes the newest of everything. Committed files name no package index.
-# Of yattag, which cosmic-ray needs, there are no wheels.
 UPGRADE :=
 COMPILE = $(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --fork-strategy fewest \
-	--only-binary :all: --no-binary yattag --no-annotate --custom-compile-command "make requirements"
+	--only-binary :all: --no-annotate --custom-compile-command "make requirements"
 
 requirements: $(READY)
 	$(BIN)/python -m pip install -q uv
@@ -44,6 +44,7 @@ requirements: $(READY)
 		-o requirements/course.txt
 	$(COMPILE) -c requirements/course.txt --no-deps requirements/oracle.in -o requirements/oracle.txt
 	$(COMPILE) -c requirements/course.txt requirements/scale.in -o requirements/scale.txt
+	$(COMPILE) --no-binary yattag -c requirements/course.txt requirements/mutation.in -o requirements/mutation.txt
 
 $(READY): requirements/course.txt requirements/student.in requirements/course.in requirements/test.in pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -1,5 +1,6 @@
 """`tito mutate`: which mutants there are, which are caught, and what is recorded of every module."""
 
+import importlib.util
 import zipfile
 
 import mini
@@ -15,6 +16,10 @@ from tito.mutation.score import Score, measure, read_record, record, together, u
 from tito.registry import MODULES
 from tito.release.kit import make_kit
 
+needs_operators = pytest.mark.skipif(
+    not importlib.util.find_spec("cosmic_ray"),
+    reason="cosmic-ray is not installed: pip install -r requirements/mutation.txt",
+)
 CELL = """\
 #| export
 def mean(x, start=0):
@@ -59,6 +64,7 @@ def equivalents(course, text):
     path.write_text(text, encoding="utf-8")
 
 
+@needs_operators
 class TestMutants:
     def test_only_the_solution_changes_and_each_mutant_comes_once(self):
         found = mutants(CELL)
@@ -79,6 +85,7 @@ class TestMutants:
         assert mutants("x = 1 + 2\n") == ()
 
 
+@needs_operators
 class TestMeasure:
     def test_strict_tests_catch_all(self, sources):
         scores = list(measure(sources, TENSOR_MODULE))
@@ -114,6 +121,7 @@ class TestMeasure:
             list(measure(sources, ACTIVATIONS_MODULE))
 
 
+@needs_operators
 class TestEquivalents:
     def test_they_do_not_count(self, sources):
         edit(sources, ACTIVATIONS_MODULE, HIDDEN, "pass")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from tito.errors import CourseError
 from tito.sources.markers import SOLUTION, region
 
 ARITHMETIC = (
@@ -58,8 +59,13 @@ def mutants(cell: str) -> tuple[Mutant, ...]:
 
 @cache
 def _operators() -> list[Any]:
-    from cosmic_ray.plugins import get_operator
-
+    try:
+        from cosmic_ray.plugins import get_operator
+    except ModuleNotFoundError as missing:
+        if missing.name != "cosmic_ray":
+            raise
+        cure = "Run 'pip install -r requirements/mutation.txt'."
+        raise CourseError("cosmic-ray is not installed.", cure) from None
     pairs = [
         f"Replace{kind}Operator_{one}_{other}"
         for kind, names in (("Binary", ARITHMETIC), ("Comparison", ORDER), ("Comparison", IDENTITY))
