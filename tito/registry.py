@@ -131,7 +131,7 @@ MODULES: tuple[Module, ...] = (
         {"profiling": ("Profiler", "flops_of", "measure_machine", "model_bytes")},
     ),
     Module(
-        15, "memoization", "generation.kv_cache", (1, 3, 4, 5, 6, 12, 13), 75, 4,
+        15, "memoization", "generation.kv_cache", (1, 3, 4, 5, 6, 11, 12, 13), 75, 4,
         "nothing computed twice: memoization, the key-value cache, text at several times the speed",
         {"generation": ("KVCache", "generate")},
     ),
