@@ -368,6 +368,40 @@ class TestCompressionWithOtherModules:
         assert np.abs(out - baseline).mean() < 0.05 * np.abs(baseline).mean()
         assert school.right(mlp) > before - 0.02
 
+    @pytest.mark.filterwarnings("ignore")
+    def test_masked_biases_stay_zero_in_a_quantized_layer(self, mlp, school):
+        from tinytorch.optimization.quantization import quantize_model
+
+        fresh = quantize_model(structured_prune(school.MLP(), 0.0))
+        quantize_model(structured_prune(mlp, 0.5))
+        bias, gone = mlp.hidden.bias, mlp.hidden.bias.data == 0
+        assert gone.sum() == 16 and bias.mask is mlp.hidden.bias_mask
+        fresh.load_state_dict(mlp.state_dict())
+        for model in (mlp, copy.deepcopy(mlp), fresh):
+            school.fit(model, 1, samples=200)
+            np.testing.assert_array_equal(model.hidden.bias.data == 0, gone)
+        forget_masks(mlp)
+        assert bias.mask is None and not any(path.endswith("_mask") for path in mlp.state_dict())
+
+    @pytest.mark.filterwarnings("ignore")
+    @pytest.mark.parametrize("succeeds", [True, False])
+    def test_a_weight_that_is_no_parameter_any_more_has_no_mask(self, succeeds):
+        from tinytorch.models import GPT
+        from tinytorch.optimization.quantization import quantize_model
+
+        model = magnitude_prune(GPT(11, 8, 8, 1, 2, seed=0), 0.5)
+        before = {path for path in model.state_dict() if path.endswith("_mask")}
+        assert "blocks.0.attention.in_proj_weight_mask" in before
+        if succeeds:
+            quantize_model(model)
+            assert {path for path in model.state_dict() if path.endswith("_mask")} == {"positions.table_mask"}
+        else:
+            with pytest.raises(ValueError, match="no calibration data"):
+                quantize_model(model, [])
+            assert {path for path in model.state_dict() if path.endswith("_mask")} == before
+            attention = model.blocks[0].attention
+            assert attention.in_proj_weight.mask is attention.in_proj_weight_mask
+
     @pytest.mark.parametrize(
         "call", [lambda m: structured_prune(m, prune_ratio=0.3), lambda m: magnitude_prune(m, 0.5)]
     )
