@@ -312,6 +312,16 @@ class TestKnowledgeDistillation:
         assert all((cnn.state_dict()[path] == array).all() for path, array in before.items())
         np.testing.assert_array_equal(cnn.norm1.running_mean, moments)
 
+    @pytest.mark.parametrize("wake", [lambda t: t.train(), lambda t: t.cnn.train(), lambda t: t.cnn.norm1.train()])
+    def test_a_teacher_that_somebody_woke_up_still_learns_nothing(self, cnn, school, wake):
+        teacher, student = FlatTeacher(cnn), school.MLP(8)
+        pair, x = KnowledgeDistillation(teacher, student), Tensor(school.pixels[:20].reshape(20, 64))
+        before, loss = teacher.state_dict(), pair(x, school.labels[:20]).item()
+        wake(teacher)
+        assert pair(x, school.labels[:20]).item() == loss
+        assert all((teacher.state_dict()[path] == array).all() for path, array in before.items())
+        assert student.training
+
     def test_a_distilled_student_beats_the_same_student_alone(self, school):
         """Sixteen hidden units, 300 digits; a teacher of 128 units that has seen 1,400; over three seeds."""
         manual_seed(0)
@@ -479,6 +489,20 @@ class TestCrossModuleInteraction:
         compress_model(mlp, {"magnitude_prune": 0.9, "sparse": True})
         values = mlp.hidden.values.numel() + mlp.output.values.numel()
         assert profiler.count_flops(mlp, x) == 2 * 64 * values < 0.2 * dense
+
+    def test_a_thin_gpt_profiles(self):
+        """From each layer in -> out to r (in + out); GELU in the middle asks `up` for its width."""
+        from tinytorch.models import GPT
+        from tinytorch.profiling.profiler import Profiler
+
+        model, ids = GPT(11, 8, 32, 1, 2, seed=0), [[1, 2]]
+        dense = Profiler().count_flops(model, ids)
+        compress_model(model, {"low_rank": 0.2})
+        up, out = model.blocks[0].feed_forward.up, model.blocks[0].attention.out_proj
+        assert (up.in_features, up.out_features) == (32, 128)
+        assert (out.in_features, out.out_features) == (32, 32)
+        saved = 2 * (32 * 128 - 6 * 160) + (32 * 32 - 6 * 64)
+        assert Profiler().count_flops(model, ids) == dense - 2 * 2 * saved
 
     def test_layers_in_lists_dicts_and_tuples_are_replaced(self):
         model = nn.Module()
