@@ -1471,6 +1471,8 @@ NOT_HERE = {  # names of PyTorch's that a Tensor does not have: what to write
     "isnan": "np.isnan(x.numpy())",
     "detach_": "x = x.detach()", "swapaxes": "x.transpose(0, 1)", "type": "every Tensor is float32",
     "bmm": "x @ y", "mm": "x @ y", "dot": "x @ y",
+    "to_sparse": "SparseLinear(x), from module 17",
+    "to_sparse_csr": "to_csr(x.data), from module 17",
     "normal_": "nn.init.normal_(x)", "uniform_": "nn.init.uniform_(x)",
     "prod": "x.log().sum().exp() for positive numbers",
 }  # fmt: skip
