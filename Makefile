@@ -32,9 +32,10 @@ mutation: $(READY)
 
 # Pins for every Python and system that we promise, from the short lists in requirements/*.in. Pins that still fit stay
 # as they are; `make requirements UPGRADE=--upgrade` takes the newest of everything. Committed files name no package index.
+# Of yattag, which cosmic-ray needs, there are no wheels.
 UPGRADE :=
 COMPILE = $(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --fork-strategy fewest \
-	--only-binary :all: --no-annotate --custom-compile-command "make requirements"
+	--only-binary :all: --no-binary yattag --no-annotate --custom-compile-command "make requirements"
 
 requirements: $(READY)
 	$(BIN)/python -m pip install -q uv

@@ -778,7 +778,7 @@ def test_unit_conv2d_backward():
     check_equal(lambda: conv2d_backward(x, weight, g, window, needs_x=False)[0], None)
     ### BEGIN HIDDEN TESTS
     rng = np.random.default_rng(4)
-    x, weight = rng.normal(size=(4, 3, 6, 5)), rng.normal(size=(6, 2, 3, 2))
+    x, weight = rng.normal(size=(4, 3, 7, 5)), rng.normal(size=(6, 2, 3, 2))
     window = Window.of((3, 2), stride=(2, 1), padding=(3, 4))
     y = conv2d_forward(x, weight, 0, window, groups=2)
     g = rng.normal(size=y.shape)

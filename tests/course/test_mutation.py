@@ -76,7 +76,7 @@ class TestMutants:
         assert not [one for one in mutants(CELL) if "strict=False" in one.source]
 
     def test_a_cell_without_a_solution_has_none(self):
-        assert mutants("x = 1 + 2\n") == []
+        assert mutants("x = 1 + 2\n") == ()
 
 
 class TestMeasure:
@@ -101,7 +101,8 @@ class TestMeasure:
         assert score.survivors[0].startswith("relu, line 5: positive_part = np.maximum(scale(x, 1), np.float32(0))  ->")
         assert weak([score]) == ["relu 50.0%", "all answers 50.0%"]
 
-    def test_a_mutant_that_never_ends_is_killed(self, sources):
+    def test_a_mutant_that_never_ends_is_killed(self, sources, monkeypatch):
+        monkeypatch.setattr("tito.mutation.measure.SPARE", 1)
         old = "    moved = np.asarray(x, dtype=np.float32) + np.float32(by)\n    return moved.astype(np.float32)\n"
         edit(sources, TENSOR_MODULE, old, COUNTING)
         scores = {one.name: one for one in measure(sources, TENSOR_MODULE)}
@@ -120,9 +121,15 @@ class TestEquivalents:
         (score,) = measure(sources, ACTIVATIONS_MODULE)
         assert (score.killed, score.equivalent, len(score.survivors)) == (2, 1, 1)
 
-    def test_one_that_is_no_mutant_is_reported(self, sources):
+    def test_one_that_is_no_mutant_is_reported_before_anything_runs(self, sources):
+        edit(sources, ACTIVATIONS_MODULE, HIDDEN, "assert relu([4.0])[0] == 5")  # running it would be refused, too
         equivalents(sources, EQUIVALENT.format("it was once").replace("scale(x, 2)", "scale(x,  7)"))
         with pytest.raises(CourseError, match=r"are mutants no more: relu: positive_part .* 7"):
+            next(measure(sources, ACTIVATIONS_MODULE))
+
+    def test_one_that_the_tests_notice_is_reported(self, sources):
+        equivalents(sources, EQUIVALENT.format("nobody has tried it"))
+        with pytest.raises(CourseError, match=r"are noticed by the tests: relu: positive_part .* 2"):
             list(measure(sources, ACTIVATIONS_MODULE))
 
     @pytest.mark.parametrize(

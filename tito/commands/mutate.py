@@ -38,8 +38,6 @@ def mutate(
         scores = _measured(course, module)
         record(course, module, scores)
         whole = together(module.folder, scores)
-        for words in whole.survivors:
-            err().print(f"survived: {words}", markup=False)
         count = whole.killed + len(whole.survivors)
         out().print(f"{module.folder:<20} {whole.share:7.2%} of {count} killed, {whole.equivalent} equivalent")
         for words in weak(scores):
@@ -50,17 +48,16 @@ def mutate(
 
 
 def _measured(course: Course, module: Module) -> "list[Score]":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from tito.console import err
+    from tito.console import err, progress
     from tito.mutation.measure import answers, solved
     from tito.mutation.score import measure
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     scores = []
-    with Progress(*columns, console=err(), transient=True) as progress:
-        task = progress.add_task(f"{module.folder}, answers", total=len(answers(solved(course, module))))
+    with progress() as bar:
+        task = bar.add_task(f"{module.folder}, answers", total=len(answers(solved(course, module))))
         for score in measure(course, module):
+            for words in score.survivors:
+                err().print(f"survived: {words}", markup=False)
             scores.append(score)
-            progress.advance(task)
+            bar.advance(task)
     return scores

@@ -16,7 +16,7 @@ from nbgrader.utils import determine_grade
 from tito.course import Course
 from tito.engine.measurements import without_measurements
 from tito.engine.runner import Limits
-from tito.engine.warm import is_answer, warm_runner
+from tito.engine.warm import ColdRunner, WarmRunner, is_answer, warm_runner
 from tito.errors import CourseError
 from tito.grading.stack import build_stack
 from tito.mutation.equivalents import Key, key
@@ -60,6 +60,12 @@ def answers(notebook: NotebookNode) -> dict[int, int]:
     return found
 
 
+def keys(notebook: NotebookNode) -> set[Key]:
+    """What tells the mutants of all answers from each other."""
+    cells = [notebook.cells[place] for place in answers(notebook)]
+    return {key(cell.id, one.before, one.after) for cell in cells for one in mutants(cell.source)}
+
+
 def solved(course: Course, module: Module) -> NotebookNode:
     """The module's notebook with its solutions and hidden tests, without its measurements."""
     return without_measurements(nbformat.reads(notebook_text(course, module), as_version=4))
@@ -68,7 +74,7 @@ def solved(course: Course, module: Module) -> NotebookNode:
 class Trial:
     """Runs a module's answers with changes; made by `trial`."""
 
-    def __init__(self, notebook: NotebookNode, runner: object, stack: Path) -> None:
+    def __init__(self, notebook: NotebookNode, runner: WarmRunner | ColdRunner, stack: Path) -> None:
         self.notebook, self._runner, self._stack = notebook, runner, stack
 
     def outcomes(self, place: int, test: int) -> Iterator[Outcome]:
@@ -93,7 +99,7 @@ class Trial:
         for cell in job.cells[test + 1 :]:
             cell.source = ""
         try:
-            done = self._runner.run(job, self._stack, limits).notebook  # type: ignore[attr-defined]
+            done = self._runner.run(job, self._stack, limits).notebook
         except RuntimeError:  # it ended the process, or never ended
             return False
         score, most = determine_grade(done.cells[test])

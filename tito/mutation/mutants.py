@@ -47,12 +47,13 @@ class Mutant:
     source: str
 
 
-def mutants(cell: str) -> list[Mutant]:
+@cache
+def mutants(cell: str) -> tuple[Mutant, ...]:
     """Every mutant of the solution in the text of a cell, each text once, from its first line to its last."""
     inside = region(cell.splitlines(), SOLUTION) or []
     found = {mutant.source: mutant for operator in _operators() for mutant in _changes(cell, operator)}
     kept = [one for one in found.values() if one.line in inside and one.before.replace(*OUR_OWN) != one.after]
-    return sorted(kept, key=lambda one: (one.line, one.after))
+    return tuple(sorted(kept, key=lambda one: (one.line, one.after)))
 
 
 @cache

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from tito.course import Course
 from tito.errors import CourseError
 from tito.files import write_atomic
-from tito.mutation.equivalents import Key, read_equivalents, stale
-from tito.mutation.measure import Outcome, answers, solved, trial
+from tito.mutation.equivalents import Equivalent, Key, read_equivalents, stale
+from tito.mutation.measure import Outcome, answers, keys, solved, trial
 from tito.mutation.mutants import ARITHMETIC, IDENTITY, ORDER, OTHERS
 from tito.registry import Module
 
@@ -43,21 +43,25 @@ def measure(course: Course, module: Module) -> Iterator[Score]:
     """The score of each answer of a module, one after the other.
 
     Raises:
-        CourseError: an answer does not pass its own test, or a reviewed equivalent belongs to no mutant.
+        CourseError: an answer does not pass its own test; a reviewed equivalent belongs to no mutant, which is said
+            before anything runs, or its test notices it, which is said at the end.
     """
     equivalents = read_equivalents(course, module)
-    known = {one.key for one in equivalents}
-    seen: set[Key] = set()
+    _refuse(course, module, "are mutants no more", stale(equivalents, keys(solved(course, module))))
+    known, killed = {one.key for one in equivalents}, set[Key]()
     with trial(course, module) as run:
         for place, test in answers(run.notebook).items():
             outcomes = list(run.outcomes(place, test))
-            seen |= {one.key for one in outcomes}
+            killed |= {one.key for one in outcomes if one.killed}
             yield _score(run.notebook.cells[place].id, outcomes, known)
-    gone = stale(equivalents, seen)
-    if gone:
-        entries = "; ".join(f"{one.cell}: {one.after}" for one in gone)
+    _refuse(course, module, "are noticed by the tests", [one for one in equivalents if one.key in killed])
+
+
+def _refuse(course: Course, module: Module, why: str, wrong: list[Equivalent]) -> None:
+    if wrong:
+        entries = "; ".join(f"{one.cell}: {one.after}" for one in wrong)
         raise CourseError(
-            f"These equivalents of {module.folder} are mutants no more: {entries}.",
+            f"These equivalents of {module.folder} {why}: {entries}.",
             f"Remove them from {course.shown(course.tests(module) / 'equivalents.toml')}.",
         )
 
