@@ -115,10 +115,10 @@ def scale_and_zero_point(
 
 # %% nbgrader={"grade": true, "grade_id": "test-scale-and-zero-point", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 def test_unit_scale_and_zero_point():
-    """The drawing, a range beside 0, one of nothing but 0, and many ranges at once."""
+    """Both kinds of grid, a range beside 0, one of nothing but 0, and many ranges at once."""
     check_close(lambda: scale_and_zero_point(-1.0, 2.0, bits=2), [1, -1])
-    check_close(lambda: scale_and_zero_point(-1.0, 2.0, bits=2, symmetric=True), [2, 0])
-    check_close(lambda: scale_and_zero_point(5.0, 7.0), [7 / 255, -128])
+    check_close(lambda: scale_and_zero_point(-1.0, 3.0, bits=2, symmetric=True), [3, 0])
+    check_close(lambda: scale_and_zero_point(4.0, 6.0), [6 / 255, -128])
     check_close(lambda: scale_and_zero_point(0.0, 0.0), [1, -128])
     low, high = np.array([[-1.0], [0.0]]), np.array([[1.0], [2.54]])
     check_close(lambda: scale_and_zero_point(low, high, symmetric=True)[0], [[1 / 127], [0.02]])
@@ -188,7 +188,10 @@ def check_axis(axis: Any, ndim: int) -> None:
 # %% nbgrader={"grade": false, "grade_id": "quantize-int8", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
 def on_grid(x: np.ndarray, scale: Any, zero_point: Any, bits: int = 8) -> np.ndarray:
-    """The whole numbers, as float32, that stand for x; beyond the grid's ends, its ends."""
+    """The whole numbers, as float32, that stand for x; beyond the grid's ends, its ends.
+
+    A half goes to the even number beside it, and only then the zero point is added.
+    """
     ### BEGIN SOLUTION
     top = 2 ** (bits - 1) - 1
     whole = np.asarray(x / scale)
@@ -222,7 +225,8 @@ def quantize_int8(
         >>> values.tolist(), float(scale), int(zero_point)
         ([-2, -1, -1, 1], 1.0, -1)
 
-    HINT: np.rint rounds to the nearest whole number, halves to the even one; `.astype` alone cuts.
+    HINT: np.rint rounds to the nearest whole number, a half to the even one: 0.5 to 0, and 0 - 1 is
+        the -1 of the example. `.astype` alone cuts.
     """
     check_bits(bits)
     x = np.asarray(raw(x), dtype=np.float32)
@@ -236,13 +240,15 @@ def quantize_int8(
 
 # %% nbgrader={"grade": true, "grade_id": "test-quantize-int8", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 def test_unit_quantize_int8():
-    """The drawing, halves, both ends, and a grid for each row."""
+    """Halves and both ends, the drawing, and a grid for each row."""
+    halves, one = np.float32([-0.5, 0.5, 1.5, 2.5]), np.float32(1)
+    check_close(lambda: on_grid(halves, one, -1), [-1, -1, 1, 1])
+    check_close(lambda: on_grid(np.float32([-9, -0.6, 9]), one, 3), [-6, 2, 12])
+    check_close(lambda: on_grid(np.float32([-90, 90]), np.float32(0.5), 0), [-128, 127])
     x = np.float32([-1, 0, 0.5, 2])
     check_equal(lambda: quantize_int8(x, bits=2)[0].tolist(), [-2, -1, -1, 1])
     check_equal(lambda: quantize_int8(x, symmetric=True)[0].tolist(), [-64, 0, 32, 127])
     check_equal(lambda: quantize_int8(x)[0].dtype.name, "int8")
-    check_close(lambda: on_grid(np.float32([-9, -0.6, 9]), np.float32(1), 3), [-6, 2, 12])
-    check_close(lambda: on_grid(np.float32([-90, 90]), np.float32(0.5), 0), [-128, 127])
     rows = np.float32([[1, -2], [100, 50]])
     check_equal(lambda: quantize_int8(rows, 0, True)[0].tolist(), [[64, -127], [127, 64]])
     check_raises(ValueError, lambda: quantize_int8([1.0, np.nan]), mentions=["nan"])
@@ -363,7 +369,7 @@ def analyze_rows():
         cost = (values.nbytes + scale.nbytes) / weight.nbytes
         relative = errors[name] / np.abs(weight).mean()
         print(f"{name:20} error {relative:.2%} of the mean weight, {cost:.1%} of the bytes")
-    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     top = np.abs(weight).max(axis=1)
     left.plot(np.sort(top), ".")
     left.axhline(top.max(), color="grey", linestyle="--", label="what one grid must reach")
@@ -520,7 +526,7 @@ def int8_matmul(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
 def test_unit_int8_matmul():
     """Exact sums, a last block that is shorter, and no copy of the whole weight."""
     rng = np.random.default_rng(3)
-    values = rng.integers(-128, 128, size=(9, 1024)).astype(np.int8)
+    values = rng.integers(-128, 128, size=(10, 1024)).astype(np.int8)
     columns = rng.integers(-128, 128, size=(1024, 4)).astype(np.float32)
     exact = values.astype(np.int64) @ columns.astype(np.int64)
     check_equal(lambda: np.abs(int8_matmul(values, columns) - exact).max().item(), 0.0)
@@ -535,7 +541,7 @@ def test_unit_int8_matmul():
     real = rng.normal(size=(1024, 3)).astype(np.float32)
     check_close(lambda: int8_matmul(values, real), values.astype(float) @ real, atol=1e-2)
     turned = values.T[:40]
-    check_close(lambda: int8_matmul(turned, columns[:9]), turned.astype(float) @ columns[:9])
+    check_close(lambda: int8_matmul(turned, columns[:10]), turned.astype(float) @ columns[:10])
     ### END HIDDEN TESTS
 
 
@@ -1103,7 +1109,7 @@ def int8_rows(ids: np.ndarray, values: np.ndarray, scale: np.ndarray) -> np.ndar
 
 # %% nbgrader={"grade": true, "grade_id": "test-int8-conv", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_int8_conv():
-    """Sums over windows, padding, groups, more images than fit a block; and rows of a table."""
+    """Sums over windows, padding, groups, rows of a table. Hidden: images for several blocks."""
     rng = np.random.default_rng(7)
     x = rng.integers(-9, 10, size=(4, 2, 6, 5)).astype(np.float32)
     values = rng.integers(-128, 128, size=(6, 4, 3, 3)).astype(np.int8)
@@ -1111,14 +1117,16 @@ def test_unit_int8_conv():
     view = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
     expected = np.einsum("cnhwij,ocij->onhw", view, values.astype(np.float64))
     check_close(lambda: int8_conv(x, values, Window.of(3, padding=1)), expected)
+    pair, kernels = x[:2], np.int8([2, -3]).reshape(2, 1, 1, 1)
+    check_close(lambda: int8_conv(pair, kernels, Window.of(1), groups=2), pair * kernels)
     table, scale = np.int8([[1, -100], [7, 127]]), np.float32([[0.5], [2]])
     check_close(lambda: int8_rows(np.array([[1, 0]]), table, scale), [[[14, 254], [0.5, -50]]])
     ### BEGIN HIDDEN TESTS
     check_close(lambda: int8_conv(x, values, Window.of(3, padding=1, stride=2)),
                 expected[:, :, ::2, ::2])  # fmt: skip
-    kernels = values[:, :2].astype(np.float64)
-    halves = [np.einsum("cnhwij,ocij->onhw", view[:2], kernels[:3]),
-              np.einsum("cnhwij,ocij->onhw", view[2:], kernels[3:])]  # fmt: skip
+    thin = values[:, :2].astype(np.float64)
+    halves = [np.einsum("cnhwij,ocij->onhw", view[:2], thin[:3]),
+              np.einsum("cnhwij,ocij->onhw", view[2:], thin[3:])]  # fmt: skip
     check_close(lambda: int8_conv(x, values[:, :2], Window.of(3, padding=1), 2),
                 np.concatenate(halves))  # fmt: skip
     many = rng.integers(-3, 4, size=(4, 60, 28, 28)).astype(np.float32)
@@ -1723,12 +1731,12 @@ integer-arithmetic-only inference* (2018), is the scheme of this page; Dettmers 
 
 # %% [markdown]
 r"""
-**Question.** A friend quantizes a trained network of 8 bits to 4 to make its file smaller still, finds it half as accurate, calls `quantize_model` on it with `bits=8`, and is refused. Suppose it were not refused: what would the new grid of a row look like beside the old one, and what would the accuracy be? What should they have done before?
+**Question.** A friend quantizes a trained network to 2 bits instead of 8, finds that it misreads many more digits, calls `quantize_model` on it with `bits=8`, and is refused. Suppose it were not refused: what would the new grid of a row look like beside the old one, and what would the accuracy be? What should they have done before?
 """
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "q-no-way-back", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 r"""
-Of each row only 15 different numbers are left. An 8-bit grid over the same range is 18 times finer (127 / 7) and can hold those 15 numbers nearly exactly, but nothing tells it what was between them before: the accuracy stays that of 4 bits, in the bytes of 8. Rounding forgets, and no later grid remembers. A deepcopy of the float32 model (or its file) has to be
+Of each row only 3 different numbers are left. An 8-bit grid over the same range is 127 times finer (127 / 1) and holds those 3 numbers exactly, but nothing tells it what was between them before: the accuracy stays that of 2 bits. Rounding forgets, and no later grid remembers. A deepcopy of the float32 model (or its file) has to be
 kept; every smaller model is made from that, and fine-tuned where rounding hurts.
 """
 

@@ -147,7 +147,10 @@ def check_axis(axis: Any, ndim: int) -> None:
 
 # From cell 'quantize-int8'.
 def on_grid(x: np.ndarray, scale: Any, zero_point: Any, bits: int = 8) -> np.ndarray:
-    """The whole numbers, as float32, that stand for x; beyond the grid's ends, its ends."""
+    """The whole numbers, as float32, that stand for x; beyond the grid's ends, its ends.
+
+    A half goes to the even number beside it, and only then the zero point is added.
+    """
     top = 2 ** (bits - 1) - 1
     whole = np.asarray(x / scale)
     np.rint(whole, out=whole)
@@ -179,7 +182,8 @@ def quantize_int8(
         >>> values.tolist(), float(scale), int(zero_point)
         ([-2, -1, -1, 1], 1.0, -1)
 
-    HINT: np.rint rounds to the nearest whole number, halves to the even one; `.astype` alone cuts.
+    HINT: np.rint rounds to the nearest whole number, a half to the even one: 0.5 to 0, and 0 - 1 is
+        the -1 of the example. `.astype` alone cuts.
     """
     check_bits(bits)
     x = np.asarray(raw(x), dtype=np.float32)
