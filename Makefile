@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: demo test lint benchmarks requirements clean
+.PHONY: demo test lint benchmarks mutation requirements clean
 
 demo: $(READY)
 	$(BIN)/tito demo
@@ -27,6 +27,10 @@ benchmarks: $(READY)
 	$(BIN)/pip install -q -r requirements/oracle.txt
 	$(BIN)/python -m benchmarks
 
+mutation: $(READY)
+	$(BIN)/pip install -q -r requirements/mutation.txt
+	$(BIN)/tito mutate
+
 # Pins for every Python and system that we promise, from the short lists in requirements/*.in. Pins that still fit stay
 # as they are; `make requirements UPGRADE=--upgrade` takes the newest of everything. Committed files name no package index.
 UPGRADE :=
@@ -40,6 +44,7 @@ requirements: $(READY)
 		-o requirements/course.txt
 	$(COMPILE) -c requirements/course.txt --no-deps requirements/oracle.in -o requirements/oracle.txt
 	$(COMPILE) -c requirements/course.txt requirements/scale.in -o requirements/scale.txt
+	$(COMPILE) --no-binary yattag -c requirements/course.txt requirements/mutation.in -o requirements/mutation.txt
 
 $(READY): requirements/course.txt requirements/student.in requirements/course.in requirements/test.in pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -4,8 +4,9 @@ Tests marked `slow` are skipped, and listed as skipped, unless `--slow` is given
 file stay together, those of the round trip module by module, and the group that may take longest begins first.
 """
 
+import gc
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,26 @@ def first_missing(course: Course, folder: str) -> str:
         if course.is_kit and (blank := unwritten_parts(course, module)):
             return f"module {number} in your package lacks {blank[0]}: write it, then tito export {number}"
     return ""
+
+
+@pytest.fixture
+def objects_left() -> Callable[..., int]:
+    """A function that says how many more objects there are after `times` calls than after two: garbage counts."""
+
+    def objects_left(step: Callable[[], object], times: int) -> int:
+        step()
+        gc.collect()
+        gc.disable()
+        try:
+            step()
+            before = len(gc.get_objects())
+            for _ in range(times):
+                step()
+            return len(gc.get_objects()) - before
+        finally:
+            gc.enable()
+
+    return objects_left
 
 
 def _group(nodeid: str) -> str:

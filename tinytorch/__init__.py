@@ -98,6 +98,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         "quantize_per_tensor": "write tinytorch.optimization.quantize_int8(x)",
         "quantize_per_channel": "write tinytorch.optimization.quantize_int8(x, axis=0)",
         "quantization": "write tinytorch.optimization.quantize_model(model), or QuantizedLinear(layer)",
+        "ao": "write tinytorch.optimization.quantize_model(model), or QuantizedLinear(layer)",
+        "sparse": "write tinytorch.optimization.SparseLinear(weight)",
         "profiler": "write from tinytorch.profiling import Profiler",
     },
 )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 
 @cache
@@ -17,6 +18,14 @@ def out() -> "Console":
 def err() -> "Console":
     """The console for problems."""
     return _console(stderr=True)
+
+
+def progress() -> "Progress":
+    """A bar beside the problems: what is done, of how many, and the time that is left; it vanishes at the end."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=err(), transient=True)
 
 
 def _console(stderr: bool) -> "Console":

@@ -135,6 +135,10 @@ class Course:
         """What each misconception of the module answers to each check, as digests."""
         return self.root / "tito" / "lab" / "beliefs" / f"{module.folder}.json"
 
+    def mutation(self, module: Module) -> Path:
+        """How many mutants of the module's answers its tests killed."""
+        return self.tests(module) / "mutation.json"
+
     def submission(self, student: str, module: Module) -> Path:
         """What a student handed in."""
         return self.submitted / student / _notebook(module)

@@ -131,7 +131,7 @@ MODULES: tuple[Module, ...] = (
         {"profiling": ("Profiler", "flops_of", "measure_machine", "model_bytes")},
     ),
     Module(
-        15, "memoization", "generation.kv_cache", (1, 3, 4, 5, 6, 12, 13), 75, 4,
+        15, "memoization", "generation.kv_cache", (1, 3, 4, 5, 6, 11, 12, 13), 75, 4,
         "nothing computed twice: memoization, the key-value cache, text at several times the speed",
         {"generation": ("KVCache", "generate")},
     ),
@@ -176,6 +176,8 @@ INSTEAD: dict[str, dict[str, str]] = {
         "quantize_per_tensor": "write tinytorch.optimization.quantize_int8(x)",
         "quantize_per_channel": "write tinytorch.optimization.quantize_int8(x, axis=0)",
         "quantization": "write tinytorch.optimization.quantize_model(model), or QuantizedLinear(layer)",
+        "ao": "write tinytorch.optimization.quantize_model(model), or QuantizedLinear(layer)",
+        "sparse": "write tinytorch.optimization.SparseLinear(weight)",
         "profiler": "write from tinytorch.profiling import Profiler",
     },
     "nn": {
@@ -187,6 +189,8 @@ INSTEAD: dict[str, dict[str, str]] = {
         "L1Loss": "write (prediction - target).abs().mean()", "BatchNorm1d": "write F.batch_norm(x, ...)",
         "DataParallel": "there is one device, the processor", "LogSoftmax": "write F.log_softmax(x, axis=-1)",
         "EmbeddingBag": "write Embedding(n, d)(ids).mean(axis=1)",
+        "KLDivLoss": "write (p * (log_p - log_q)).sum(axis=-1).mean() of F.log_softmax",
+        "quantized": "write tinytorch.optimization.quantize_model(model), or QuantizedLinear(layer)",
     },
     "nn.functional": {
         "one_hot": "write np.eye(classes, dtype=np.float32)[labels]",
@@ -194,7 +198,9 @@ INSTEAD: dict[str, dict[str, str]] = {
         "l1_loss": "write (prediction - target).abs().mean()", "normalize": "write x / x.norm(dim=-1, keepdim=True)",
         "pad": "write np.pad before Tensor(...), or padding= of a convolution",
         "leaky_relu": "write where(x > 0, x, 0.01 * x)",
+        "kl_div": "write (p * (log_p - log_q)).sum(axis=-1).mean() of F.log_softmax",
     },
+    "nn.utils": {"prune": "write tinytorch.optimization.magnitude_prune(model, share), or structured_prune"},
     "optim": {"Adagrad": "write RMSprop", "LBFGS": "write Adam"},
 }  # fmt: skip
 

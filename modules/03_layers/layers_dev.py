@@ -94,15 +94,16 @@ def linear(x, weight, bias=None):
         them, even if one is 0) and to restore.
     """
     ### BEGIN SOLUTION
-    if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
+    features_out, features_in = weight.shape
+    if x.ndim == 0 or x.shape[-1] != features_in:
         raise ShapeError(
-            f"linear: x of shape {x.shape} does not end in {weight.shape[1]}, "
+            f"linear: x of shape {x.shape} does not end in {features_in}, "
             f"the in-features of the weight of shape {weight.shape}."
         )
-    y = x.reshape(prod(x.shape[:-1]), x.shape[-1]) @ weight.T  # (N, in) @ (in, out) -> (N, out)
+    y = x.reshape(prod(x.shape[:-1]), features_in) @ weight.T  # (N, in) @ (in, out) -> (N, out)
     if bias is not None:
         y += bias
-    return y.reshape(*x.shape[:-1], y.shape[-1])  # (..., out)
+    return y.reshape(*x.shape[:-1], features_out)  # (..., out)
     ### END SOLUTION
 
 
@@ -133,6 +134,9 @@ def test_unit_linear():
     linear(Tensor(x), Tensor(w), bias)
     check_close(lambda: bias.data, b)
     check_raises(ShapeError, lambda: linear(Tensor(1.0), Tensor(w)), mentions=["(5, 3)"])
+    plain = linear.__wrapped__  # without @op, which would turn NumPy's own error into a ShapeError
+    check_raises(ShapeError, lambda: plain(b, w), mentions=["(5,)", "(5, 3)"])
+    check_raises(ShapeError, lambda: plain(b[:2], w), mentions=["(2,)", "(5, 3)"])
     ### END HIDDEN TESTS
 
 
@@ -1051,6 +1055,7 @@ def test_unit_dropout():
     again = dropout(Tensor(y), p=0.2).data
     check_equal(lambda: float(np.abs(dropout(Tensor(y), p=0.2).data - again).max()) > 0, True)
     check_close(lambda: dropout(Tensor(y), p=0).data, y)
+    check_close(lambda: dropout(Tensor(y), p=1).data, 0 * y)
     check_raises(ValueError, lambda: dropout(Tensor(y), -0.1, False))
     ### END HIDDEN TESTS
 

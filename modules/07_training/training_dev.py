@@ -454,6 +454,9 @@ def test_unit_clip_grad_norm():
     (d,) = with_gradients(np.full((20, 30), 2.0))
     check_close(lambda: clip_grad_norm_([d], 6.0), 2 * 600**0.5)
     check_close(lambda: d.grad[3, 4], 6 / 600**0.5)
+    (tiny,) = with_gradients([3e-6, 4e-6])  # where the 1e-6 of the formula can be seen
+    check_close(lambda: clip_grad_norm_([tiny], 4e-6) * 1e6, 5)
+    check_close(lambda: tiny.grad * 1e6, [2, 8 / 3])
     e, f = with_gradients([1, float("inf")], [10])
     check_raises(FloatingPointError, lambda: clip_grad_norm_([e, f], 1.0), mentions=["inf"])
     check_close(lambda: f.grad, [10])
@@ -1372,7 +1375,9 @@ def test_unit_train_epoch():
     ### BEGIN HIDDEN TESTS
     plain = line_trainer(halve=False)
     plain.model.eval()
+    plain.optimizer.add_param_group({"params": [Tensor(0.0, requires_grad=True)], "lr": 1.0})
     check_close(lambda: plain.train([batch] * 2, 2).loss, [20, 11.25, 6.328125, 3.5595703])
+    check_close(lambda: plain.history.lr, [0.025] * 4)
     check_equal(lambda: [plain.model.training, plain.epoch, plain.batch], [True, 2, 0])
     check_equal(lambda: after_steps(line_trainer(), [batch] * 3), [[1, 1], [2, 2], [3, 3]])
     dropping = line_trainer(p=0.5)

@@ -1413,6 +1413,8 @@ def test_unit_parse_idx():
         [np.array([0, 0, 8, 1, 0, 0, 1, 2], dtype=np.uint8), np.zeros(258, dtype=np.uint8)]
     )
     check_equal(lambda: parse_idx(long).shape, (258,))
+    empty = np.array([0, 0, 8, 1, 0, 0, 0, 0], dtype=np.uint8)
+    check_equal(lambda: parse_idx(empty).shape, (0,))
     for code, kind in ((0x09, ">i1"), (0x0B, ">i2"), (0x0C, ">i4"), (0x0D, ">f4"), (0x0E, ">f8")):
         values = np.array([[1, -2], [100, 3]]).astype(kind)
         whole = np.concatenate(
@@ -1427,6 +1429,7 @@ def test_unit_parse_idx():
         "with a byte too many": np.append(file, np.uint8(0)),
         "of an unknown type": np.append(np.uint8([0, 0, 7]), file[3:]),
         "that begins with 1": np.append(np.uint8([1]), file[1:]),
+        "that begins with 0 1": np.append(np.uint8([0, 1]), file[2:]),
         "of 3 bytes": file[:3],
         "that ends in its header": file[:9],
     }

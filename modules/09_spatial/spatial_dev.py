@@ -479,9 +479,9 @@ def test_unit_im2col():
     check_equal(lambda: im2col(x, Window.of(2)).dtype.name, "float32")
     ### BEGIN HIDDEN TESTS
     x = np.random.default_rng(2).normal(size=(3, 2, 7, 6))
-    window = Window.of((2, 3), stride=(2, 1), padding=(1, 2), dilation=(2, 1))
-    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (2, 2)))
-    seen = [padded[:, :, 2 * i :: 2, j : j + 8][:, :, :4] for i in range(2) for j in range(3)]
+    window = Window.of((2, 3), stride=(2, 1), padding=(3, 4), dilation=(2, 1))
+    padded = np.pad(x, ((0, 0), (0, 0), (3, 3), (4, 4)))
+    seen = [padded[:, :, 2 * i :: 2, j : j + 12][:, :, :6] for i in range(2) for j in range(3)]
     check_close(lambda: im2col(x, window), np.stack(seen, 1).reshape(18, -1))
     ### END HIDDEN TESTS
 
@@ -778,8 +778,8 @@ def test_unit_conv2d_backward():
     check_equal(lambda: conv2d_backward(x, weight, g, window, needs_x=False)[0], None)
     ### BEGIN HIDDEN TESTS
     rng = np.random.default_rng(4)
-    x, weight = rng.normal(size=(4, 3, 6, 5)), rng.normal(size=(6, 2, 3, 2))
-    window = Window.of((3, 2), stride=(2, 1), padding=(2, 1))
+    x, weight = rng.normal(size=(4, 3, 7, 5)), rng.normal(size=(6, 2, 3, 2))
+    window = Window.of((3, 2), stride=(2, 1), padding=(3, 4))
     y = conv2d_forward(x, weight, 0, window, groups=2)
     g = rng.normal(size=y.shape)
     dx, dweight = conv2d_backward(x, weight, g, window, groups=2)

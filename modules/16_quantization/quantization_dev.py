@@ -27,13 +27,13 @@ The two folded cells below import what this page needs.
 #| export
 import warnings
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinytorch.core.attention import MultiHeadAttention
 from tinytorch.core.autograd import Context, Function, no_grad
-from tinytorch.core.layers import Linear, Module, Parameter, opened, state_arrays
+from tinytorch.core.layers import Linear, Module, Parameter, members, opened, state_arrays
 from tinytorch.core.spatial import Columns, Conv2d, Window, by_group, check_images
 from tinytorch.core.tensor import ShapeError, Tensor, raw
 from tinytorch.core.training import as_input
@@ -115,10 +115,10 @@ def scale_and_zero_point(
 
 # %% nbgrader={"grade": true, "grade_id": "test-scale-and-zero-point", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 def test_unit_scale_and_zero_point():
-    """The drawing, a range beside 0, one of nothing but 0, and many ranges at once."""
+    """Both kinds of grid, a range beside 0, one of nothing but 0, and many ranges at once."""
     check_close(lambda: scale_and_zero_point(-1.0, 2.0, bits=2), [1, -1])
-    check_close(lambda: scale_and_zero_point(-1.0, 2.0, bits=2, symmetric=True), [2, 0])
-    check_close(lambda: scale_and_zero_point(5.0, 7.0), [7 / 255, -128])
+    check_close(lambda: scale_and_zero_point(-1.0, 3.0, bits=2, symmetric=True), [3, 0])
+    check_close(lambda: scale_and_zero_point(4.0, 6.0), [6 / 255, -128])
     check_close(lambda: scale_and_zero_point(0.0, 0.0), [1, -128])
     low, high = np.array([[-1.0], [0.0]]), np.array([[1.0], [2.54]])
     check_close(lambda: scale_and_zero_point(low, high, symmetric=True)[0], [[1 / 127], [0.02]])
@@ -127,7 +127,7 @@ def test_unit_scale_and_zero_point():
     ### BEGIN HIDDEN TESTS
     check_close(lambda: scale_and_zero_point(-9.0, -8.0), [9 / 255, 127])
     check_close(lambda: scale_and_zero_point(-9.0, -8.0, bits=4, symmetric=True), [9 / 7, 0])
-    check_close(lambda: scale_and_zero_point(low, 3 * high)[1], [[-64], [-128]])
+    check_close(lambda: scale_and_zero_point(low, 6 * high)[1], [[-92], [-128]])
     check_close(lambda: scale_and_zero_point(-3e38, 3e38)[0] / 1e36, 6e2 / 255)
     check_close(lambda: scale_and_zero_point(0.0, 0.0, bits=3, symmetric=True), [1, 0])
     ### END HIDDEN TESTS
@@ -175,10 +175,23 @@ def check_bits(bits: Any) -> None:
         raise ValueError(f"bits is a whole number from 2 to 8, which int8 can hold, not {bits!r}.")
 
 
+def check_axis(axis: Any, ndim: int) -> None:
+    """Refuse what is no axis of an array: PyTorch's functions take a scale and a zero point there.
+    """
+    whole = isinstance(axis, int | np.integer) and not isinstance(axis, bool)
+    if axis is not None and not (whole and -ndim <= axis < ndim):
+        known = f" or a whole number from {-ndim} to {ndim - 1}" if ndim else ""
+        raise ValueError(f"axis is None{known}, not {axis!r}: scale and zero point are found here, "
+                         "not given.")
+
+
 # %% nbgrader={"grade": false, "grade_id": "quantize-int8", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
 def on_grid(x: np.ndarray, scale: Any, zero_point: Any, bits: int = 8) -> np.ndarray:
-    """The whole numbers, as float32, that stand for x; beyond the grid's ends, its ends."""
+    """The whole numbers, as float32, that stand for x; beyond the grid's ends, its ends.
+
+    A half goes to the even number beside it, and only then the zero point is added.
+    """
     ### BEGIN SOLUTION
     top = 2 ** (bits - 1) - 1
     whole = np.asarray(x / scale)
@@ -202,7 +215,7 @@ def quantize_int8(
         int8 array of x's shape, the scale and the zero point, which fit on it by broadcasting.
 
     Raises:
-        ValueError: nan or infinity; bits outside 2 to 8.
+        ValueError: nan or infinity; bits outside 2 to 8; an axis that x has not.
 
     TODO: on_grid above, and the steps here.
     APPROACH: 1. there: divide, round, shift, saturate  2. here: the range, see value_range
@@ -212,10 +225,12 @@ def quantize_int8(
         >>> values.tolist(), float(scale), int(zero_point)
         ([-2, -1, -1, 1], 1.0, -1)
 
-    HINT: np.rint rounds to the nearest whole number, halves to the even one; `.astype` alone cuts.
+    HINT: np.rint rounds to the nearest whole number, a half to the even one: 0.5 to 0, and 0 - 1 is
+        the -1 of the example. `.astype` alone cuts.
     """
     check_bits(bits)
     x = np.asarray(raw(x), dtype=np.float32)
+    check_axis(axis, x.ndim)
     ### BEGIN SOLUTION
     low, high = value_range(x, axis)
     scale, zero_point = scale_and_zero_point(low, high, bits, symmetric)
@@ -225,13 +240,15 @@ def quantize_int8(
 
 # %% nbgrader={"grade": true, "grade_id": "test-quantize-int8", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
 def test_unit_quantize_int8():
-    """The drawing, halves, both ends, and a grid for each row."""
+    """Halves and both ends, the drawing, and a grid for each row."""
+    halves, one = np.float32([-0.5, 0.5, 1.5, 2.5]), np.float32(1)
+    check_close(lambda: on_grid(halves, one, -1), [-1, -1, 1, 1])
+    check_close(lambda: on_grid(np.float32([-9, -0.6, 9]), one, 3), [-6, 2, 12])
+    check_close(lambda: on_grid(np.float32([-90, 90]), np.float32(0.5), 0), [-128, 127])
     x = np.float32([-1, 0, 0.5, 2])
     check_equal(lambda: quantize_int8(x, bits=2)[0].tolist(), [-2, -1, -1, 1])
     check_equal(lambda: quantize_int8(x, symmetric=True)[0].tolist(), [-64, 0, 32, 127])
     check_equal(lambda: quantize_int8(x)[0].dtype.name, "int8")
-    check_close(lambda: on_grid(np.float32([-9, -0.6, 9]), np.float32(1), 3), [-6, 2, 12])
-    check_close(lambda: on_grid(np.float32([-90, 90]), np.float32(0.5), 0), [-128, 127])
     rows = np.float32([[1, -2], [100, 50]])
     check_equal(lambda: quantize_int8(rows, 0, True)[0].tolist(), [[64, -127], [127, 64]])
     check_raises(ValueError, lambda: quantize_int8([1.0, np.nan]), mentions=["nan"])
@@ -254,11 +271,11 @@ if __name__ == "__main__":
 
 # %% nbgrader={"grade": false, "grade_id": "dequantize-int8", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
-def dequantize_int8(values: np.ndarray, scale: Any, zero_point: Any = 0) -> np.ndarray:
+def dequantize_int8(values: Any, scale: Any, zero_point: Any = 0) -> np.ndarray:
     """The float32 numbers that int8 values stand for: s * (q - z).
 
     Args:
-        values: int8, any shape.
+        values: int8, any shape; a list or a Tensor of such numbers will do.
         scale, zero_point: numbers, or arrays that fit on values by broadcasting.
 
     TODO: the formula.
@@ -269,6 +286,7 @@ def dequantize_int8(values: np.ndarray, scale: Any, zero_point: Any = 0) -> np.n
 
     HINT: 127 - (-128) is 255, and no int8.
     """
+    values = np.asarray(raw(values))
     ### BEGIN SOLUTION
     return (values.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
     ### END SOLUTION
@@ -351,7 +369,7 @@ def analyze_rows():
         cost = (values.nbytes + scale.nbytes) / weight.nbytes
         relative = errors[name] / np.abs(weight).mean()
         print(f"{name:20} error {relative:.2%} of the mean weight, {cost:.1%} of the bytes")
-    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     top = np.abs(weight).max(axis=1)
     left.plot(np.sort(top), ".")
     left.axhline(top.max(), color="grey", linestyle="--", label="what one grid must reach")
@@ -508,7 +526,7 @@ def int8_matmul(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
 def test_unit_int8_matmul():
     """Exact sums, a last block that is shorter, and no copy of the whole weight."""
     rng = np.random.default_rng(3)
-    values = rng.integers(-128, 128, size=(9, 1024)).astype(np.int8)
+    values = rng.integers(-128, 128, size=(10, 1024)).astype(np.int8)
     columns = rng.integers(-128, 128, size=(1024, 4)).astype(np.float32)
     exact = values.astype(np.int64) @ columns.astype(np.int64)
     check_equal(lambda: np.abs(int8_matmul(values, columns) - exact).max().item(), 0.0)
@@ -523,7 +541,7 @@ def test_unit_int8_matmul():
     real = rng.normal(size=(1024, 3)).astype(np.float32)
     check_close(lambda: int8_matmul(values, real), values.astype(float) @ real, atol=1e-2)
     turned = values.T[:40]
-    check_close(lambda: int8_matmul(turned, columns[:9]), turned.astype(float) @ columns[:9])
+    check_close(lambda: int8_matmul(turned, columns[:10]), turned.astype(float) @ columns[:10])
     ### END HIDDEN TESTS
 
 
@@ -669,7 +687,7 @@ def test_unit_calibrated_range():
     check_close(lambda: input_grid(x, known, bits=4), [34, -8, 4])
     ### BEGIN HIDDEN TESTS
     check_close(lambda: calibrated_range([np.float32([-9]), np.float32([-8, -8.5])]), [-9, 0])
-    check_close(lambda: calibrated_range([np.arange(101.0)], percentile=90.0), [0, 90])
+    check_close(lambda: calibrated_range([np.arange(-100.0, 1.0)], percentile=50.0), [-50, 0])
     check_close(lambda: input_grid(np.float32([-508, 3]), none, bits=3), [508 / 3, 0, 3])
     check_close(lambda: input_grid(np.float32([-508, 3]), np.float32([-255, 0])), [1, 127, 8])
     ### END HIDDEN TESTS
@@ -862,6 +880,41 @@ r"""
 NOTED = 1 << 16  # numbers that are noted of a batch, besides its two ends
 
 
+class Note(NamedTuple):
+    """What a layer notes of a batch: some of its numbers, their least and largest, how many."""
+
+    sample: np.ndarray
+    ends: np.ndarray
+    size: int
+
+
+def sampled(numbers: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+    """One number at random from each of `count` equal stretches of an array, or all if it has less.
+
+    An even step instead would meet the same few features again and again.
+    """
+    flat = numbers.reshape(-1)
+    if flat.size <= count:
+        return flat.copy()
+    ends = np.arange(count + 1) * flat.size // count
+    return flat[np.random.default_rng(seed).integers(ends[:-1], ends[1:])]
+
+
+def seen_in(notes: list[Note], percentile: float) -> list[np.ndarray]:
+    """The numbers to find a range in: all ends for 100, else as large a share of every batch."""
+    if percentile == 100:
+        return [note.ends for note in notes]
+    share = min(note.sample.size / note.size for note in notes)
+    return [sampled(note.sample, max(1, round(share * note.size))) for note in notes]
+
+
+def check_layer(name: str, layer: Any, kind: type) -> None:
+    """Refuse, with a TypeError, what a quantized layer called `name` cannot be made from."""
+    if not isinstance(layer, kind):
+        raise TypeError(f"{name} takes a {kind.__name__} that is there, not a "
+                        f"{type(layer).__name__}: write {name}(layer).")
+
+
 class QuantizedLayer(Module):
     """A layer with an int8 weight whose inputs are rounded, too.
 
@@ -879,16 +932,19 @@ class QuantizedLayer(Module):
         self.bits = bits
         self.weight = Int8Weight(layer.weight, bits) if weight is None else weight
         self.bias = layer.bias
+        if "bias_mask" in layer._buffers:  # module 17: one array, the parameter's and the buffer
+            self.register_buffer("bias_mask", layer.bias_mask)
+            self.bias_mask = layer.bias_mask
         self.register_buffer("input_range", np.zeros(2, np.float32))
-        self.noted: list[np.ndarray] | None = None  # a list during calibration
+        self.noted: list[Note] | None = None  # a list during calibration
         self.training = layer.training
 
     def grid(self, x: Any) -> tuple[Any, Any, int]:
         """The grid for a batch; during calibration the batch is noted."""
         x = np.asarray(raw(x), dtype=np.float32)
         if self.noted is not None and x.size:
-            every = x.reshape(-1)[:: -(-x.size // NOTED)].copy()
-            self.noted += [every, np.array([x.min(), x.max()])]
+            sample = sampled(x, NOTED, seed=len(self.noted))
+            self.noted.append(Note(sample, np.array([x.min(), x.max()]), x.size))
         return input_grid(x, self.input_range, self.bits)
 
     def extra_repr(self) -> str:
@@ -945,6 +1001,7 @@ class QuantizedLinear(QuantizedLayer):
     """
 
     def __init__(self, layer: Linear, bits: int = 8, weight: Int8Weight | None = None) -> None:
+        check_layer("QuantizedLinear", layer, Linear)
         super().__init__(layer, bits, weight)
         self.out_features, self.in_features = self.weight.shape
 
@@ -980,6 +1037,7 @@ def test_unit_quantized_linear():
     check_close(lambda: small(Tensor(9 * ones)).data, small(Tensor(ones)).data)
     bare = QuantizedLinear(Linear(8, 4, bias=False))
     check_close(lambda: bare(Tensor(np.zeros((2, 8)))).data, np.zeros((2, 4)))
+    check_raises(ShapeError, lambda: bare(Tensor(np.zeros((2, 9)))), mentions=["8", "(2, 9)"])
     ### END HIDDEN TESTS
 
 
@@ -1051,7 +1109,7 @@ def int8_rows(ids: np.ndarray, values: np.ndarray, scale: np.ndarray) -> np.ndar
 
 # %% nbgrader={"grade": true, "grade_id": "test-int8-conv", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_int8_conv():
-    """Sums over windows, padding, groups, more images than fit a block; and rows of a table."""
+    """Sums over windows, padding, groups, rows of a table. Hidden: images for several blocks."""
     rng = np.random.default_rng(7)
     x = rng.integers(-9, 10, size=(4, 2, 6, 5)).astype(np.float32)
     values = rng.integers(-128, 128, size=(6, 4, 3, 3)).astype(np.int8)
@@ -1059,14 +1117,16 @@ def test_unit_int8_conv():
     view = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
     expected = np.einsum("cnhwij,ocij->onhw", view, values.astype(np.float64))
     check_close(lambda: int8_conv(x, values, Window.of(3, padding=1)), expected)
+    pair, kernels = x[:2], np.int8([2, -3]).reshape(2, 1, 1, 1)
+    check_close(lambda: int8_conv(pair, kernels, Window.of(1), groups=2), pair * kernels)
     table, scale = np.int8([[1, -100], [7, 127]]), np.float32([[0.5], [2]])
     check_close(lambda: int8_rows(np.array([[1, 0]]), table, scale), [[[14, 254], [0.5, -50]]])
     ### BEGIN HIDDEN TESTS
     check_close(lambda: int8_conv(x, values, Window.of(3, padding=1, stride=2)),
                 expected[:, :, ::2, ::2])  # fmt: skip
-    kernels = values[:, :2].astype(np.float64)
-    halves = [np.einsum("cnhwij,ocij->onhw", view[:2], kernels[:3]),
-              np.einsum("cnhwij,ocij->onhw", view[2:], kernels[3:])]  # fmt: skip
+    thin = values[:, :2].astype(np.float64)
+    halves = [np.einsum("cnhwij,ocij->onhw", view[:2], thin[:3]),
+              np.einsum("cnhwij,ocij->onhw", view[2:], thin[3:])]  # fmt: skip
     check_close(lambda: int8_conv(x, values[:, :2], Window.of(3, padding=1), 2),
                 np.concatenate(halves))  # fmt: skip
     many = rng.integers(-3, 4, size=(4, 60, 28, 28)).astype(np.float32)
@@ -1137,6 +1197,7 @@ class QuantizedConv2d(QuantizedLayer):
     """
 
     def __init__(self, layer: Conv2d, bits: int = 8, weight: Int8Weight | None = None) -> None:
+        check_layer("QuantizedConv2d", layer, Conv2d)
         super().__init__(layer, bits, weight)
         self.in_channels, self.out_channels = layer.in_channels, layer.out_channels
         self.kernel_size, self.stride = layer.kernel_size, layer.stride
@@ -1163,6 +1224,7 @@ class QuantizedEmbedding(Module):
     """
 
     def __init__(self, layer: Embedding, bits: int = 8, weight: Int8Weight | None = None) -> None:
+        check_layer("QuantizedEmbedding", layer, Embedding)
         self.num_embeddings, self.embedding_dim = layer.num_embeddings, layer.embedding_dim
         self.padding_idx = layer.padding_idx
         self.weight = Int8Weight(layer.weight, bits) if weight is None else weight
@@ -1258,7 +1320,7 @@ if __name__ == "__main__":
 
 # %% [markdown]
 r"""
-`quantize_model`, folded, uses it. First every twin is made, so that a weight with a nan is refused before anything has changed. Then it warns, for **the float32 weights are lost**, exchanges, and calibrates if there are data; if that fails, everything goes back to where it was. Whoever wants to keep the model writes `copy.deepcopy(model)` first.
+`quantize_model`, folded, uses it. First every twin is made, so that a weight with a nan is refused before anything has changed. Then it exchanges, and calibrates if there are data; if that fails, everything goes back to where it was, and if not, it warns, for **the float32 weights are lost**. Whoever wants to keep the model writes `copy.deepcopy(model)` first.
 """
 
 
@@ -1279,9 +1341,10 @@ def quantize_model(model: Module, calibration_data: Any = None, bits: int = 8,
 
     Args:
         model: what to change.
-        calibration_data: typical inputs, in batches: arrays, Tensors, or tuples that begin with
-            one, as a DataLoader gives them; one array is one batch. They run through the model in
-            evaluation mode. None: every batch gets grids of its own.
+        calibration_data: typical inputs, in batches: arrays, Tensors, or tuples and lists that
+            begin with one, as a DataLoader gives them; one array is one batch. They run through the
+            model in evaluation mode. None: every batch gets grids of its own, so that a GPT may
+            write other ids with a cache, which reads fewer rows at once, than without.
         bits: of each number, 2 to 8.
         percentile: see calibrated_range.
 
@@ -1294,7 +1357,7 @@ def quantize_model(model: Module, calibration_data: Any = None, bits: int = 8,
         TypeError: it is no Module, or itself a layer.
 
     Warns:
-        UserWarning: always, see IN_PLACE.
+        UserWarning: when the weights are lost, see IN_PLACE.
 
     Example:
         >>> net = Module()
@@ -1305,20 +1368,37 @@ def quantize_model(model: Module, calibration_data: Any = None, bits: int = 8,
         'QuantizedLinear'
     """
     check_bits(bits)
-    if not 50 < percentile <= 100:
-        raise ValueError(f"percentile is more than 50 and at most 100, not {percentile}.")
+    check_percentile(percentile)
     pairs = make_twins(model, bits)
     old = {id(layer) for layer, _ in pairs}
     holders = [part for _, part in model.named_modules() if id(part) not in old]
-    warnings.warn(IN_PLACE, stacklevel=2)
     exchange(holders, {id(layer): twin for layer, twin in pairs})
     try:
         if calibration_data is not None:
             calibrate(model, calibration_data, percentile)
+        warnings.warn(IN_PLACE, stacklevel=2)  # may be an error: then nothing is lost, either
     except BaseException:
         exchange(holders, {id(twin): layer for layer, twin in pairs})
         raise
+    drop_masks(holders)
     return model
+
+
+def check_percentile(percentile: Any) -> None:
+    """Refuse what leaves no range: a percentile lies above 50 and goes up to 100."""
+    real = isinstance(percentile, int | float | np.integer | np.floating)
+    if not real or not 50 < percentile <= 100:
+        raise ValueError(f"percentile is a number above 50, at most 100, not {percentile!r}.")
+
+
+def drop_masks(holders: list[Module]) -> None:
+    """Take the masks of pruned weights away that are whole numbers now: nothing moves those."""
+    for holder in holders:
+        for name, value in list(members(holder)):
+            mask = f"{name}_mask"
+            if isinstance(value, Int8Weight) and mask in holder._buffers:
+                holder._buffers = tuple(other for other in holder._buffers if other != mask)
+                delattr(holder, mask)
 
 
 def make_twins(model: Module, bits: int) -> list[tuple[Any, Any]]:
@@ -1379,7 +1459,7 @@ def calibrate(model: Module, data: Any, percentile: float = 100.0) -> None:
         model.eval()
         with no_grad():
             for batch in [data] if isinstance(data, np.ndarray | Tensor) else data:
-                model(as_input(batch[0] if isinstance(batch, tuple) else batch))
+                model(as_input(inputs_of(batch)))
         notes = [layer.noted for layer in layers]
     finally:
         for part, mode in zip(modules, modes, strict=True):
@@ -1390,7 +1470,13 @@ def calibrate(model: Module, data: Any, percentile: float = 100.0) -> None:
         raise ValueError("there are no calibration data: pass a few typical batches, or None.")
     for layer, noted in zip(layers, notes, strict=True):
         if noted:
-            layer.input_range[...] = calibrated_range(noted, percentile)
+            layer.input_range[...] = calibrated_range(seen_in(noted, percentile), percentile)
+
+
+def inputs_of(batch: Any) -> Any:
+    """The first part of a batch of several, such as (images, labels); else the batch itself."""
+    several = isinstance(batch, list) and batch and isinstance(batch[0], np.ndarray | Tensor)
+    return batch[0] if several or isinstance(batch, tuple) else batch
 
 
 def unquantize_model(model: Module) -> None:
@@ -1410,6 +1496,9 @@ def compare_model_sizes(original: Module, quantized: Module) -> dict[str, float]
     Returns:
         original_bytes, quantized_bytes, saved_bytes, and ratio: quantized over original.
 
+    Raises:
+        ValueError: the original keeps no numbers.
+
     TODO: add up and compare.
     APPROACH: 1. state_arrays(model) has every array by its path, a shared one once
         2. each knows its size in bytes
@@ -1419,6 +1508,9 @@ def compare_model_sizes(original: Module, quantized: Module) -> dict[str, float]
 
     HINT: `array.nbytes`.
     """
+    if not state_arrays(original):
+        raise ValueError(f"{type(original).__name__} keeps no numbers: there is nothing to compare "
+                         "with.")
     ### BEGIN SOLUTION
     before, after = (
         sum(array.nbytes for array in state_arrays(model).values())
@@ -1457,6 +1549,28 @@ class TwoWays(Module):
         return self.ends["out"](self.ends["again"](relu(self.steps[1](self.steps[0](x)))))
 
 
+# %% nbgrader={"grade": true, "grade_id": "test-compare-model-sizes", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+def test_unit_compare_model_sizes():
+    """Bytes counted by hand: weights, scales, biases, and two numbers of range for each layer."""
+    layer, x = Linear(100, 10), np.ones((1, 100))
+    small = QuantizedLinear(layer)
+    sizes = {"original_bytes": 4040, "quantized_bytes": 1000 + 40 + 40 + 8, "saved_bytes": 2952}
+    for name, size in sizes.items():
+        check_equal(lambda name=name: compare_model_sizes(layer, small)[name], size)
+    check_close(lambda: compare_model_sizes(layer, small)["ratio"], 1088 / 4040)
+    ### BEGIN HIDDEN TESTS
+    small(Tensor(x))
+    check_equal(lambda: compare_model_sizes(layer, small)["quantized_bytes"], 1088)
+    two = TwoWays()
+    check_equal(lambda: compare_model_sizes(two, two)["original_bytes"], 4 * (2 * 42 + 21))
+    check_equal(lambda: compare_model_sizes(two, two)["saved_bytes"], 0)
+    ### END HIDDEN TESTS
+
+
+if __name__ == "__main__":
+    test_unit_compare_model_sizes()
+
+
 # %% nbgrader={"grade": true, "grade_id": "test-quantize-model", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_unit_quantize_model():
     """Every layer has its twin, one layer in two places stays one, and a GPT's tied head works."""
@@ -1480,28 +1594,6 @@ def test_unit_quantize_model():
 
 if __name__ == "__main__":
     test_unit_quantize_model()
-
-
-# %% nbgrader={"grade": true, "grade_id": "test-compare-model-sizes", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
-def test_unit_compare_model_sizes():
-    """Bytes counted by hand: weights, scales, biases, and two numbers of range for each layer."""
-    layer, x = Linear(100, 10), np.ones((1, 100))
-    small = QuantizedLinear(layer)
-    sizes = {"original_bytes": 4040, "quantized_bytes": 1000 + 40 + 40 + 8, "saved_bytes": 2952}
-    for name, size in sizes.items():
-        check_equal(lambda name=name: compare_model_sizes(layer, small)[name], size)
-    check_close(lambda: compare_model_sizes(layer, small)["ratio"], 1088 / 4040)
-    ### BEGIN HIDDEN TESTS
-    small(Tensor(x))
-    check_equal(lambda: compare_model_sizes(layer, small)["quantized_bytes"], 1088)
-    two = TwoWays()
-    check_equal(lambda: compare_model_sizes(two, two)["original_bytes"], 4 * (2 * 42 + 21))
-    check_equal(lambda: compare_model_sizes(two, two)["saved_bytes"], 0)
-    ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_unit_compare_model_sizes()
 
 # %% [markdown]
 r"""
@@ -1639,12 +1731,12 @@ integer-arithmetic-only inference* (2018), is the scheme of this page; Dettmers 
 
 # %% [markdown]
 r"""
-**Question.** A friend quantizes a trained network of 8 bits to 4 to make its file smaller still, finds it half as accurate, calls `quantize_model` on it with `bits=8`, and is refused. Suppose it were not refused: what would the new grid of a row look like beside the old one, and what would the accuracy be? What should they have done before?
+**Question.** A friend quantizes a trained network to 2 bits instead of 8, finds that it misreads many more digits, calls `quantize_model` on it with `bits=8`, and is refused. Suppose it were not refused: what would the new grid of a row look like beside the old one, and what would the accuracy be? What should they have done before?
 """
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "q-no-way-back", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
 r"""
-Of each row only 15 different numbers are left. An 8-bit grid over the same range is 18 times finer (127 / 7) and can hold those 15 numbers nearly exactly, but nothing tells it what was between them before: the accuracy stays that of 4 bits, in the bytes of 8. Rounding forgets, and no later grid remembers. A deepcopy of the float32 model (or its file) has to be
+Of each row only 3 different numbers are left. An 8-bit grid over the same range is 127 times finer (127 / 1) and holds those 3 numbers exactly, but nothing tells it what was between them before: the accuracy stays that of 2 bits. Rounding forgets, and no later grid remembers. A deepcopy of the float32 model (or its file) has to be
 kept; every smaller model is made from that, and fine-tuned where rounding hurts.
 """
 

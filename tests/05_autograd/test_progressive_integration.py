@@ -4,7 +4,6 @@ Chain: 01_tensor -> 02_activations -> 03_layers -> 04_losses -> 05_autograd. Gra
 out by hand, with float64 arithmetic, or with measured slopes.
 """
 
-import gc
 import math
 
 import numpy as np
@@ -457,7 +456,7 @@ class TestAutogradBugPrevention:
         assert x.grad.tolist() == [2, 2, 2]
         assert x.data.tolist() == [1, 2, 3]
 
-    def test_memory_leaks(self):
+    def test_memory_leaks(self, objects_left):
         """Without the garbage collector, a hundred training steps leave no object behind."""
         model, x = TwoLayers(), Tensor(np.ones((4, 3)))
 
@@ -465,16 +464,7 @@ class TestAutogradBugPrevention:
             cross_entropy(model(x), [0, 1, 1, 0]).backward()
             step(model, lr=0.1)
 
-        train()
-        gc.collect()
-        gc.disable()
-        try:
-            before = len(gc.get_objects())
-            for _ in range(100):
-                train()
-            assert len(gc.get_objects()) - before < 20
-        finally:
-            gc.enable()
+        assert objects_left(train, times=100) < 20
 
     def test_zero_grad_works(self):
         x = Tensor([3.0], requires_grad=True)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinytorch.core.attention import MultiHeadAttention
 from tinytorch.core.autograd import no_grad
 from tinytorch.core.layers import Linear, Module
 from tinytorch.core.losses import cross_entropy
@@ -14,6 +15,7 @@ from tinytorch.core.optimizers import SGD, AdamW
 from tinytorch.core.tensor import ShapeError, Tensor, wrap
 from tinytorch.generation import kv_cache as K
 from tinytorch.models.transformer import GPT, Bigram, FeedForward, LayerNorm, TransformerBlock
+from tinytorch.text.embeddings import PositionalEncoding
 from tito.lab import peak_bytes
 
 SIZES = {"vocab_size": 13, "context": 10, "d_model": 8, "num_layers": 2, "num_heads": 2}
@@ -225,6 +227,15 @@ class TestSteps:
         text = model.generate(ids, 8, seed=5)
         np.testing.assert_array_equal(K.generate(model, ids, 8, seed=5), text)
 
+    def test_a_layer_whose_forward_was_exchanged_is_called(self):
+        model, ids = gpt(), texts(1, 7)
+        up = model.blocks[0].feed_forward.up
+        up.forward = lambda x, honest=up.forward: honest(x) * 2
+        got = K.advance(model, ids, K.KVCache(model))
+        np.testing.assert_allclose(got, logits_of(model, ids), rtol=1e-4, atol=1e-4)
+        del up.forward
+        assert np.abs(got - logits_of(model, ids)).max() > 0.1
+
     def test_a_replaced_feed_forward_and_attention_are_called(self):
         class Doubled(FeedForward):
             def forward(self, x):
@@ -388,6 +399,61 @@ class TestBadInput:
         model.blocks[1] = Odd(8, 2)
         with pytest.raises(TypeError, match=r"blocks\.1 is a Odd"):
             K.generate(model, [1], 2)
+
+    @pytest.mark.parametrize(
+        "part, kind, where",
+        [
+            (lambda m: m.blocks[1].attention, MultiHeadAttention, r"blocks\.1\.attention"),
+            (lambda m: m.positions, PositionalEncoding, "positions"),
+        ],
+        ids=["attention", "positions"],
+    )
+    def test_neither_is_a_part_with_one(self, part, kind, where):
+        class Tripled(kind):
+            def forward(self, x, *others, **options):
+                return super().forward(x, *others, **options) * 3
+
+        model = gpt()
+        part(model).__class__ = Tripled
+        with pytest.raises(TypeError, match=rf"{where} is a Tripled"):
+            K.KVCache(model)
+
+    @pytest.mark.parametrize(
+        "part",
+        [lambda m: m, lambda m: m.positions, lambda m: m.blocks[0], lambda m: m.blocks[0].attention],
+        ids=["model", "positions", "block", "attention"],
+    )
+    def test_nor_one_whose_forward_was_exchanged(self, part):
+        model = gpt()
+        part(model).forward = lambda x, **options: x
+        with pytest.raises(TypeError, match="forward of its own"):
+            K.generate(model, [1], 2)
+        del part(model).forward
+        assert K.generate(model, [1], 2, seed=0).tolist() == model.generate([1], 2, seed=0).tolist()
+
+    @pytest.mark.parametrize(
+        "layer, keys, values, error, words",
+        [
+            (0, (1, 2, 1, 4), (2, 2, 1, 4), ShapeError, [r"\(2, 2, 1, 4\)", r"\(1, 2, T, 4\)"]),
+            (0, (1, 2, 2, 4), (1, 2, 1, 4), ShapeError, [r"\(1, 2, 2, 4\)", r"\(1, 2, 1, 4\)"]),
+            (0, (1, 1, 1, 4), (1, 1, 1, 4), ShapeError, [r"\(1, 2, T, 4\)"]),
+            (0, (1, 2, 1, 1), (1, 2, 1, 1), ShapeError, [r"\(1, 2, T, 4\)"]),
+            (0, (2, 1, 4), (2, 1, 4), ShapeError, [r"\(2, 1, 4\)"]),
+            (0, (1, 2, 8, 4), (1, 2, 8, 4), ShapeError, ["3 of 10", "8 more", "clear"]),
+            (-1, (1, 2, 1, 4), (1, 2, 1, 4), IndexError, ["2 layers", "-1"]),
+            (2, (1, 2, 1, 4), (1, 2, 1, 4), IndexError, ["2 layers"]),
+        ],
+    )
+    def test_keys_and_values_that_do_not_belong_into_the_cache(self, layer, keys, values, error, words):
+        cache = K.KVCache(gpt())
+        K.advance(cache.model, [[1, 2, 3]], cache)
+        before = cache.keys.copy(), cache.values.copy()
+        with pytest.raises(error) as raised:
+            cache.append(layer, np.ones(keys, np.float32), np.ones(values, np.float32))
+        for word in words:
+            assert raised.match(word)
+        for room, was in zip((cache.keys, cache.values), before, strict=True):
+            np.testing.assert_array_equal(room, was)
 
     def test_a_step_that_breaks_off_leaves_the_cache_as_it_was(self):
         class Broken(Module):

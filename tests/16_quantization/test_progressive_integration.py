@@ -77,6 +77,42 @@ class TestModuleCore:
         assert values.shape == wanted.shape
         np.testing.assert_allclose(Q.dequantize_int8(values, scale, zero), wanted, atol=0.51 * scale)
 
+    @pytest.mark.parametrize("x", [[-2, 5], (-2, 5), Tensor([-2, 5])], ids=["list", "tuple", "Tensor"])
+    def test_what_values_may_go_back(self, x):
+        np.testing.assert_array_equal(Q.dequantize_int8(x, 0.5, 1), [-1.5, 2])
+
+    @pytest.mark.parametrize("axis", [2, -3, 0.1, 1.0, "0", True, (0,), np.float32(0)])
+    def test_an_axis_that_there_is_not(self, axis):
+        """PyTorch's third argument is a zero point: quantize_per_tensor(x, 0.1, 0, torch.qint8)."""
+        with pytest.raises(ValueError, match=r"axis is None or.*-2 to 1"):
+            Q.quantize_int8(normal(2, 3), axis, 0)
+
+    def test_an_axis_of_a_number(self):
+        with pytest.raises(ValueError, match="axis is None"):
+            Q.quantize_int8(4.0, 0)
+
+    @pytest.mark.parametrize("axis", [1, -1, np.int64(1), np.intp(-1)])
+    def test_an_axis_from_either_end(self, axis):
+        assert Q.quantize_int8(normal(2, 3), axis)[1].shape == (1, 3)
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: Q.QuantizedLinear(3, 2),
+            lambda: Q.QuantizedLinear(Conv2d(2, 2, 3)),
+            lambda: Q.QuantizedLinear(Q.QuantizedLinear(Linear(3, 2))),
+            lambda: Q.QuantizedConv2d(Linear(3, 2)),
+            lambda: Q.QuantizedEmbedding(Linear(3, 2)),
+        ],
+    )
+    def test_a_twin_of_another_layer(self, make):
+        with pytest.raises(TypeError, match=r"takes a (Linear|Conv2d|Embedding) that is there, not an? \w+"):
+            make()
+
+    def test_nothing_to_compare_with(self):
+        with pytest.raises(ValueError, match="Module keeps no numbers"):
+            Q.compare_model_sizes(Module(), Linear(3, 2))
+
     def test_blocks_are_a_quarter_of_the_rows_and_at_most_a_mebibyte(self):
         assert Q.block_rows(1024, 1024) == 256
         assert Q.block_rows(100_000, 1024) * 1024 == Q.BLOCK

@@ -103,6 +103,16 @@ def quantized(model, data=None, **options):
         return Q.quantize_model(copy.deepcopy(model), data, **options)
 
 
+def one_layer(features, data, percentile):
+    """A calibrated layer in a model of its own."""
+    model = Module()
+    model.layer = Linear(features, 2)
+    model.forward = lambda x: model.layer(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return Q.quantize_model(model, data, percentile=percentile).layer
+
+
 def answer(model, x):
     with no_grad():
         return model(x).data
@@ -281,6 +291,33 @@ class TestQuantizationAccuracy:
             errors.append(error(mlp.first, small, Tensor(PIXELS[TEST])))
         assert errors[1] < 0.01 < 0.3 < errors[0]
 
+    @pytest.mark.parametrize("percentile", [75.0, 99.0])
+    def test_a_percentile_is_that_of_every_feature(self, percentile):
+        """Two kinds of features in turn: a step through the numbers would meet one of them alone."""
+        x = np.random.default_rng(0).normal(size=(2 * Q.NOTED // 32, 32)).astype(np.float32)
+        x[:, 1::2] *= 10
+        manual_seed(0)
+        low, high = one_layer(32, x, percentile).input_range
+        assert (x < low).mean() == pytest.approx(1 - percentile / 100, rel=0.1)
+        assert (x > high).mean() == pytest.approx(1 - percentile / 100, rel=0.1)
+
+    def test_many_small_batches_have_the_percentile_of_one_large(self):
+        x = np.random.default_rng(0).normal(size=(500, 4)).astype(np.float32)
+        small, large = (one_layer(4, data, 75.0).input_range for data in (x[:, None], [x]))
+        np.testing.assert_array_equal(small, large)
+        np.testing.assert_allclose(large, np.percentile(x, [25, 75]), rtol=1e-6)
+
+    def test_a_number_counts_as_much_in_a_large_batch_as_in_a_small_one(self):
+        quiet, loud = np.ones((4 * Q.NOTED, 1), np.float32), np.full((Q.NOTED, 1), 9, np.float32)
+        assert one_layer(1, [quiet, loud], 75.0).input_range[1] == 1  # every fifth number is loud
+        assert one_layer(1, [quiet, loud], 85.0).input_range[1] == 9
+
+    def test_without_a_percentile_no_number_is_missed(self):
+        x = np.zeros((Q.NOTED, 32), np.float32)
+        x[1234, 5], x[4321, 6] = -3, 7
+        np.testing.assert_array_equal(one_layer(32, x, 100.0).input_range, [-3, 7])
+        assert one_layer(32, x, 99.0).input_range.tolist() == [0, 0]
+
     def test_a_scale_for_each_row_beats_one_for_all(self):
         weight = np.random.default_rng(0).normal(size=(64, 100)) * np.logspace(-3, 0, 64)[:, None]
         errors = {}
@@ -434,6 +471,13 @@ class TestQuantizationSafety:
         for words in ("in place", "lost", "copy.deepcopy"):
             assert words in Q.IN_PLACE
 
+    def test_where_warnings_are_errors_nothing_is_lost(self, mlp):
+        model = copy.deepcopy(mlp)
+        with warnings.catch_warnings(), pytest.raises(UserWarning, match="in place"):
+            warnings.simplefilter("error")
+            Q.quantize_model(model)
+        assert {type(layer) for layer in model.children()} == {Linear}
+
     def test_cannot_unquantize_model(self, mlp):
         small = quantized(mlp)
         with pytest.raises(RuntimeError, match=r"gone.*copy\.deepcopy"):
@@ -506,6 +550,11 @@ class TestQuantizationSystemIntegration:
         np.testing.assert_array_equal(small.first.input_range, [0, PIXELS[:300].max()])
         cut = [answer(small, Tensor(x)) for x, _ in DataLoader(data, 37)]
         np.testing.assert_allclose(np.concatenate(cut), answer(small, Tensor(PIXELS[:300])), rtol=1e-5, atol=1e-5)
+
+    def test_batches_of_images_and_labels_may_be_lists(self, mlp):
+        pairs = [(PIXELS[:64], LABELS[:64]), (Tensor(PIXELS[64:99]), LABELS[64:99])]
+        ranges = [quantized(mlp, [kind(pair) for pair in pairs]).first.input_range for kind in (tuple, list)]
+        np.testing.assert_array_equal(*ranges)
 
     def test_quantized_training_workflow(self, mlp, tmp_path):
         """Quantize, fine-tune with the Trainer, save; load into a new model, which answers the same."""
@@ -604,7 +653,8 @@ class TestQuantizationEdgeCases:
     )
     def test_empty_calibration_data(self, mlp, data):
         model, before = copy.deepcopy(mlp), mlp.state_dict()
-        with pytest.warns(UserWarning), pytest.raises(ValueError, match="no calibration data"):
+        with warnings.catch_warnings(), pytest.raises(ValueError, match="no calibration data"):
+            warnings.simplefilter("error")  # nothing is lost, so there is nothing to warn of
             Q.quantize_model(model, data)
         self.assert_untouched(model, before)
 
@@ -619,7 +669,8 @@ class TestQuantizationEdgeCases:
     )
     def test_calibration_that_fails_changes_nothing(self, mlp, data, failure):
         model, before = copy.deepcopy(mlp).train(), mlp.state_dict()
-        with pytest.warns(UserWarning), pytest.raises(ValueError, match=failure):
+        with warnings.catch_warnings(), pytest.raises(ValueError, match=failure):
+            warnings.simplefilter("error")
             Q.quantize_model(model, data)
         self.assert_untouched(model, before)
         assert model.training
@@ -686,7 +737,7 @@ class TestQuantizationEdgeCases:
             Q.quantize_model(mlp, bits=bits)
         assert type(mlp.first) is Linear
 
-    @pytest.mark.parametrize("percentile", [50, 0, -1, 101, np.nan])
+    @pytest.mark.parametrize("percentile", [50, 0, -1, 101, np.nan, "99", None, True])
     def test_percentiles_that_mean_nothing(self, mlp, percentile):
         with pytest.raises(ValueError, match="percentile"):
             Q.quantize_model(mlp, PIXELS[:9], percentile=percentile)

@@ -126,6 +126,7 @@ class TestPruningIntegration:
         for layer in (cnn.conv1, cnn.conv2, cnn.output):
             assert layer.weight.mask is layer.weight_mask and layer.weight.mask.shape == layer.weight.shape
         zeros = [layer.weight.data == 0 for layer in (cnn.conv1, cnn.conv2, cnn.output)]
+        assert all(zero.any() for zero in zeros)
         school.fit(cnn, 1, samples=200)
         for layer, zero in zip((cnn.conv1, cnn.conv2, cnn.output), zeros, strict=True):
             assert not layer.weight.data[zero].any()
@@ -312,6 +313,16 @@ class TestKnowledgeDistillation:
         assert all((cnn.state_dict()[path] == array).all() for path, array in before.items())
         np.testing.assert_array_equal(cnn.norm1.running_mean, moments)
 
+    @pytest.mark.parametrize("wake", [lambda t: t.train(), lambda t: t.cnn.train(), lambda t: t.cnn.norm1.train()])
+    def test_a_teacher_that_somebody_woke_up_still_learns_nothing(self, cnn, school, wake):
+        teacher, student = FlatTeacher(cnn), school.MLP(8)
+        pair, x = KnowledgeDistillation(teacher, student), Tensor(school.pixels[:20].reshape(20, 64))
+        before, loss = teacher.state_dict(), pair(x, school.labels[:20]).item()
+        wake(teacher)
+        assert pair(x, school.labels[:20]).item() == loss
+        assert all((teacher.state_dict()[path] == array).all() for path, array in before.items())
+        assert student.training
+
     def test_a_distilled_student_beats_the_same_student_alone(self, school):
         """Sixteen hidden units, 300 digits; a teacher of 128 units that has seen 1,400; over three seeds."""
         manual_seed(0)
@@ -367,6 +378,40 @@ class TestCompressionWithOtherModules:
         out = answers(mlp, x)
         assert np.abs(out - baseline).mean() < 0.05 * np.abs(baseline).mean()
         assert school.right(mlp) > before - 0.02
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_masked_biases_stay_zero_in_a_quantized_layer(self, mlp, school):
+        from tinytorch.optimization.quantization import quantize_model
+
+        fresh = quantize_model(structured_prune(school.MLP(), 0.0))
+        quantize_model(structured_prune(mlp, 0.5))
+        bias, gone = mlp.hidden.bias, mlp.hidden.bias.data == 0
+        assert gone.sum() == 16 and bias.mask is mlp.hidden.bias_mask
+        fresh.load_state_dict(mlp.state_dict())
+        for model in (mlp, copy.deepcopy(mlp), fresh):
+            school.fit(model, 1, samples=200)
+            np.testing.assert_array_equal(model.hidden.bias.data == 0, gone)
+        forget_masks(mlp)
+        assert bias.mask is None and not any(path.endswith("_mask") for path in mlp.state_dict())
+
+    @pytest.mark.filterwarnings("ignore")
+    @pytest.mark.parametrize("succeeds", [True, False])
+    def test_a_weight_that_is_no_parameter_any_more_has_no_mask(self, succeeds):
+        from tinytorch.models import GPT
+        from tinytorch.optimization.quantization import quantize_model
+
+        model = magnitude_prune(GPT(11, 8, 8, 1, 2, seed=0), 0.5)
+        before = {path for path in model.state_dict() if path.endswith("_mask")}
+        assert "blocks.0.attention.in_proj_weight_mask" in before
+        if succeeds:
+            quantize_model(model)
+            assert {path for path in model.state_dict() if path.endswith("_mask")} == {"positions.table_mask"}
+        else:
+            with pytest.raises(ValueError, match="no calibration data"):
+                quantize_model(model, [])
+            assert {path for path in model.state_dict() if path.endswith("_mask")} == before
+            attention = model.blocks[0].attention
+            assert attention.in_proj_weight.mask is attention.in_proj_weight_mask
 
     @pytest.mark.parametrize(
         "call", [lambda m: structured_prune(m, prune_ratio=0.3), lambda m: magnitude_prune(m, 0.5)]
@@ -445,6 +490,20 @@ class TestCrossModuleInteraction:
         compress_model(mlp, {"magnitude_prune": 0.9, "sparse": True})
         values = mlp.hidden.values.numel() + mlp.output.values.numel()
         assert profiler.count_flops(mlp, x) == 2 * 64 * values < 0.2 * dense
+
+    def test_a_thin_gpt_profiles(self):
+        """From each layer in -> out to r (in + out); GELU in the middle asks `up` for its width."""
+        from tinytorch.models import GPT
+        from tinytorch.profiling.profiler import Profiler
+
+        model, ids = GPT(11, 8, 32, 1, 2, seed=0), [[1, 2]]
+        dense = Profiler().count_flops(model, ids)
+        compress_model(model, {"low_rank": 0.2})
+        up, out = model.blocks[0].feed_forward.up, model.blocks[0].attention.out_proj
+        assert (up.in_features, up.out_features) == (32, 128)
+        assert (out.in_features, out.out_features) == (32, 32)
+        saved = 2 * (32 * 128 - 6 * 160) + (32 * 32 - 6 * 64)
+        assert Profiler().count_flops(model, ids) == dense - 2 * 2 * saved
 
     def test_layers_in_lists_dicts_and_tuples_are_replaced(self):
         model = nn.Module()

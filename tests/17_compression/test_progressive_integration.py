@@ -184,6 +184,7 @@ class TestRegressionPrevention:
         school.fit(mlp, 1, optimizer=adam, samples=200)  # moments of every weight
         magnitude_prune(mlp, 0.7)
         gone = [p.data == 0 for p in mlp.parameters() if p.ndim == 2]
+        assert all(zero.any() for zero in gone)
         school.fit(mlp, 1, optimizer=adam, samples=500)
         for parameter, zero in zip((p for p in mlp.parameters() if p.ndim == 2), gone, strict=True):
             assert not parameter.data[zero].any()

@@ -294,9 +294,11 @@ class TestInvalidInputHandling:
             with pytest.raises(ValueError, match="no weights to prune"):
                 compress_model(model, {"magnitude_prune": 0.5})
 
-    def test_what_is_no_module(self):
-        with pytest.raises(TypeError, match="Module, not a ndarray"):
-            magnitude_prune(np.ones((2, 2)), 0.5)
+    @pytest.mark.parametrize("call", [lambda m: magnitude_prune(m, 0.5), forget_masks, measure_sparsity])
+    @pytest.mark.parametrize("model", [np.ones((2, 2)), None, nn.ReLU()], ids=["array", "None", "activation"])
+    def test_what_is_no_module(self, call, model):
+        with pytest.raises(TypeError, match=f"Module, not a {type(model).__name__}"):
+            call(model)
 
     def test_exclude(self):
         model = Twins()
@@ -356,6 +358,69 @@ class TestInvalidInputHandling:
             structured_prune(cnn, 0.5, readers=readers)
         assert {path: p.shape for path, p in cnn.named_parameters()} == shapes
 
+    @pytest.mark.parametrize(
+        ("readers", "circle"),
+        [
+            ({"conv1": ["conv1"]}, "conv1 -> conv1"),
+            ({"conv1": ["norm1", "conv2"], "conv2": ["conv1"]}, "conv1 -> conv2 -> conv1"),
+            ({"conv1": "conv2", "conv2": ["conv3"], "conv3": "conv1"}, "conv1 -> conv2 -> conv3 -> conv1"),
+        ],
+    )
+    def test_readers_in_a_circle(self, cnn, readers, circle):
+        cnn.conv1, cnn.conv3 = nn.Conv2d(12, 8, 3), nn.Conv2d(12, 12, 3)
+        before = cnn.state_dict()
+        with pytest.raises(ValueError, match=f"readers: {circle} is a circle"):
+            structured_prune(cnn, 0.5, readers=readers)
+        assert {path: array.tobytes() for path, array in cnn.state_dict().items()} == {
+            path: array.tobytes() for path, array in before.items()
+        }
+
+    def test_readers_that_are_no_dict(self, cnn):
+        with pytest.raises(TypeError, match="readers is a dict"):
+            structured_prune(cnn, 0.5, readers=["conv1"])
+
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {"low_rank": 0.2, "magnitude_prune": {"sparsity": 0.5, "exclude": ["hidden.weight"]}},
+            {"structured_prune": 0.5, "low_rank": {"rank_ratio": 0.2, "exclude": ["outptu"]}},
+            {"structured_prune": 0.5, "magnitude_prune": {"sparsity": 0.5, "per_layr": True}},
+            {"structured_prune": 0.5, "low_rank": 0.2},
+        ],
+        ids=["a weight that goes", "a layer", "an option", "masks that would go"],
+    )
+    def test_what_a_later_step_refuses_is_refused_before_the_first(self, mlp, config):
+        before = {path: array.tobytes() for path, array in mlp.state_dict().items()}
+        seen = []
+        with pytest.raises((ValueError, TypeError), match=r"exclude|per_layr|forget_masks"):
+            compress_model(mlp, config, fine_tune=seen.append)
+        assert type(mlp.hidden) is nn.Linear and mlp.hidden.weight.mask is None and not seen
+        assert {path: array.tobytes() for path, array in mlp.state_dict().items()} == before
+
+    @pytest.mark.parametrize("prune", [magnitude_prune, structured_prune])
+    def test_thin_layers_do_not_lose_masks_in_silence(self, mlp, prune):
+        prune(mlp, 0.5)
+        with pytest.raises(ValueError, match=r"hidden\.weight has a mask.*forget_masks.*before"):
+            compress_model(mlp, {"low_rank": 0.2})
+        assert type(mlp.hidden) is nn.Linear and mlp.hidden.weight.mask is mlp.hidden.weight_mask
+        compress_model(forget_masks(mlp), {"low_rank": 0.2})
+        assert type(mlp.hidden) is LowRankLinear
+        magnitude_prune(mlp, 0.5)
+        assert measure_sparsity(mlp) == pytest.approx(0.5, abs=1e-3)
+
+    def test_thin_layers_beside_masked_ones(self, mlp):
+        magnitude_prune(mlp, 0.5, exclude=["hidden"])
+        compress_model(mlp, {"low_rank": {"rank_ratio": 0.2, "exclude": ["output"]}})
+        assert type(mlp.hidden) is LowRankLinear and mlp.output.weight.mask is mlp.output.weight_mask
+
+    def test_a_sparse_layer_keeps_the_mask_of_its_bias(self, mlp, school):
+        compress_model(mlp, {"structured_prune": 0.8, "sparse": True})
+        gone = mlp.hidden.bias.data == 0
+        assert type(mlp.hidden) is SparseLinear and gone.sum() == 26
+        school.fit(mlp, 1, samples=200)
+        np.testing.assert_array_equal(mlp.hidden.bias.data == 0, gone)
+        assert mlp.hidden.bias.mask is mlp.hidden.bias_mask
+
     def test_grouped_convolutions_do_not_shrink(self):
         model = nn.Module()
         model.first, model.second = nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(4, 4, 3)
@@ -378,7 +443,12 @@ class TestInvalidInputHandling:
         for shape in ((3,), (2, 2, 2), (0, 3)):
             with pytest.raises(ShapeError):
                 low_rank_approximate(np.ones(shape))
+        with pytest.raises(TypeError, match=r"array, not a Tensor.*\.data"):
+            low_rank_approximate(Tensor(np.ones((2, 3))))
         assert LowRankLinear.from_linear(nn.Linear(8, 8, bias=False), 0.5).bias is None
+        for bias in (np.ones(3), np.ones((1, 2)), 1.0):
+            with pytest.raises(ShapeError, match=r"LowRankLinear: a bias of shape .* for 2 outputs"):
+                LowRankLinear(np.ones((2, 3)), bias)
 
     def test_distillation(self):
         teacher, student = nn.Linear(4, 3), nn.Linear(4, 3)
@@ -392,6 +462,15 @@ class TestInvalidInputHandling:
             KnowledgeDistillation(teacher, teacher)
         with pytest.raises(TypeError, match="teacher"):
             KnowledgeDistillation(None, student)
+        holder = nn.Module()
+        holder.own, holder.teacher = nn.Linear(4, 3), teacher
+        tied = nn.Linear(4, 3)
+        tied.weight = teacher.weight
+        norms = [nn.Module(), nn.Module()]
+        norms[0].norm = norms[1].norm = nn.BatchNorm2d(3, affine=False)
+        for first, second in ((teacher, holder), (holder, teacher), (teacher, tied), norms):
+            with pytest.raises(ValueError, match=r"share.*copy\.deepcopy"):
+                KnowledgeDistillation(first, second)
         with pytest.raises(ShapeError, match="student answers"):
             KnowledgeDistillation(teacher, nn.Linear(4, 2))(Tensor(np.ones((2, 4))), [0, 1])
         with pytest.raises(IndexError):

@@ -1,20 +1,9 @@
-"""JupyterLab on a student's kit, in a real browser without a screen."""
+"""A notebook in a real browser without a screen."""
 
-import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
-
-import tito.student
-from tito.course import Course
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -26,44 +15,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-ROOT = Path(__file__).parents[2]
-SETTINGS = Path(tito.student.__file__).with_name("jupyter_config")
 LAPTOP = {"width": 1366, "height": 768}
 PATIENCE = 90_000  # milliseconds: a kernel may start slowly on a busy machine
-
-
-@contextmanager
-def jupyter_lab(kit: Course, home: Path) -> Iterator[str]:
-    """Start JupyterLab at the kit's root with a home of its own; give an address with a gap for a notebook's path."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "NBGRADER", "IPYTHON"))}
-    runtime = home / "runtime"
-    own |= {
-        "HOME": str(home),
-        "JUPYTER_RUNTIME_DIR": str(runtime),
-        "JUPYTER_CONFIG_PATH": str(SETTINGS),
-        "PYTHONPATH": os.pathsep.join([str(kit.root), str(ROOT)]),
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.port=0", "--allow-root"]
-    with open(home / "lab.log", "w") as log:
-        server = subprocess.Popen(command, cwd=kit.root, env=own, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        yield _address(server, runtime, home / "lab.log")
-    finally:
-        server.terminate()
-        server.wait(timeout=60)
-
-
-def _address(server: subprocess.Popen, runtime: Path, log: Path) -> str:
-    """Wait for the file in which a server that is ready says where it is."""
-    end = time.monotonic() + PATIENCE / 1000
-    while time.monotonic() < end and server.poll() is None:
-        for file in runtime.glob("jpserver-*.json"):
-            facts = json.loads(file.read_text() or "{}")
-            if facts:
-                return f"{facts['url']}lab/tree/{{path}}?token={facts['token']}"
-        time.sleep(0.2)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
 
 
 class Notebook:

@@ -25,7 +25,7 @@ def _load(name):
 
 mini, real = _load("mini"), _load("real")
 inboxes, hand_in_trees = _load("inboxes"), _load("hand_in_trees")
-interruptions = _load("interruptions")
+interruptions, lab_server = _load("interruptions"), _load("lab_server")
 if importlib.util.find_spec("playwright"):
     _load("browser")
 

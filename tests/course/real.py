@@ -117,3 +117,11 @@ def is_answer(cell: NotebookNode) -> bool:
 def is_test(cell: NotebookNode) -> bool:
     """Whether the cell is a test that earns points."""
     return cell.cell_type == "code" and bool(cell.metadata.get("nbgrader", {}).get("grade"))
+
+
+def message(cell: NotebookNode) -> str:
+    """The errors and warnings under a cell."""
+    outputs = cell.get("outputs", [])
+    errors = ["\n".join(output.traceback) for output in outputs if output.output_type == "error"]
+    warnings = [output.text for output in outputs if output.get("name") == "stderr"]
+    return "\n".join(errors + warnings).strip()

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from lab_server import tito_lab
 from real import read
 
 from tito.course import Course
@@ -49,12 +50,13 @@ def kit(real_course, tmp_path_factory):
 def notebook(kit, tmp_path_factory):
     """The student's notebook, open in a browser as large as a laptop's screen."""
     with (
-        browser.jupyter_lab(kit, tmp_path_factory.mktemp("home")) as address,
+        tito_lab(kit, TENSOR, tmp_path_factory.mktemp("home")) as server,
         sync_api.sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=browser.CHROMIUM, args=browser.FLAGS) as chromium,
     ):
         page = chromium.new_page(viewport=browser.LAPTOP)
-        yield browser.Notebook(page, address.format(path=kit.work(TENSOR).relative_to(kit.root).as_posix()))
+        path = kit.work(TENSOR).relative_to(kit.root).as_posix()
+        yield browser.Notebook(page, f"{server['url']}lab/tree/{path}?token={server['token']}")
 
 
 @pytest.fixture

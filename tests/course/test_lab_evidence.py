@@ -31,6 +31,7 @@ STATEMENTS = [
     (TABLE.reshape(3, 2), TABLE, "the numbers are right and in order, in another shape"),
     (np.array([5.0, 1.0, 2.0]), np.array([1.0, 2.0, 5.0]), "the right values in another order"),
     (TABLE + np.array([[0, 7, 0], [0, -1, 0]]), TABLE, "all that differs lies at index 1 of axis 1"),
+    (60000.0, 60000, "the number is right, but it is a float: divide with //, or take int(...)"),
     ("float64", "float32", "the numbers are float64, not the course's float32"),
     ([1, 2], (1, 2), "the answer is a list, not a tuple"),
     ((2, 1), (1, 2), "the right entries in another order"),
@@ -145,6 +146,17 @@ def next_of(lines):
     return line.removeprefix("  next      ")
 
 
+@pytest.mark.parametrize("value", [np.int64(3), np.uint8(3), np.intp(3)], ids=lambda value: value.dtype.name)
+def test_a_whole_number_of_numpy_is_one(value):
+    check_equal(lambda: value, 3)
+    assert "  got       " + repr(value) in message(check_equal, lambda: value, 4)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(np.bool_(True), True), (True, 1), (3.0, 3), (np.float64(3), 3.0)])
+def test_no_other_type_passes_for_another(value, expected):
+    assert message(check_equal, lambda: value, expected)
+
+
 @pytest.mark.parametrize(
     ("call", "step"),
     [
@@ -152,7 +164,7 @@ def next_of(lines):
         (lambda: None, "let every way through the function end in a `return`"),
         (lambda: None.data, "a call gave None: let every way through the function end in a `return`"),
         (lambda: len(None), "a call gave None: let every way through the function end in a `return`"),
-        (lambda: sclae(1), "check the spelling of 'sclae', and run the cell that defines it"),  # noqa: F821
+        (lambda: sclae(1), "run the cell that defines 'sclae', to its end; if it has run, check the spelling"),  # noqa: F821
         (lambda: slip(()), "make this call in a cell of its own and look at what its variables hold there"),
         (lambda: sys.exit(), "return a value; where something is wrong, raise an error that says what"),
     ],

@@ -1,29 +1,47 @@
-"""nbval: a notebook prints the same in a Jupyter kernel as it printed where grading runs it.
+"""A whole page, measurements too, runs where grading runs it; by nbval, a Jupyter kernel prints the same.
 
-Measurements differ from run to run by nature. They are left out here (`nbval-skip`); `test_round_trip.py` runs them.
+Measurements differ from run to run by nature: nbval leaves them out (`nbval-skip`).
 """
 
+import copy
 import os
 import subprocess
 import sys
 
 import nbformat
 import pytest
-from real import FIRST_OR_SLOW, read
+from real import FIRST_OR_SLOW, message, read
 
 from tito.engine.measurements import measurements
 from tito.engine.runner import Limits
 
 
-@pytest.mark.parametrize("module", FIRST_OR_SLOW, ids=lambda module: module.folder)
-def test_a_second_run_prints_the_same(module, real_course, runner, tmp_path):
-    stack = real_course[module].stack
-    notebook = read(real_course[module].source)
-    left_out = measurements(notebook)
-    for index in left_out:
-        notebook.cells[index].source, notebook.cells[index].metadata["tags"] = "", ["nbval-skip"]
+@pytest.fixture(scope="module", params=FIRST_OR_SLOW, ids=lambda module: module.folder)
+def module(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def executed(module, real_course, runner):
+    """The notebook with its outputs; it runs once for both tests."""
+    return runner.run(read(real_course[module].source), real_course[module].stack, Limits()).notebook
+
+
+def test_measurements_run(executed):
+    """Grading leaves them out; students do not."""
+    cells = [executed.cells[index] for index in sorted(measurements(executed))]
+    assert cells
+    assert [message(cell) for cell in cells] == [""] * len(cells)
+    assert all(cell.outputs for cell in cells)
+
+
+def test_a_kernel_prints_the_same(module, real_course, executed, tmp_path):
+    stack, notebook = real_course[module].stack, copy.deepcopy(executed)
+    for index in measurements(notebook):
+        cell = notebook.cells[index]
+        cell.source, cell.outputs, cell.metadata["tags"] = "", [], ["nbval-skip"]
     path = tmp_path / f"{module.name}.ipynb"
-    nbformat.write(runner.run(notebook, stack, Limits()).notebook, path)
+    nbformat.write(notebook, path)
     options = ["-p", "nbval.plugin", "--nbval", "--nbval-current-env", "-q", "-p", "no:cacheprovider"]
     settings = {
         "PYTHONPATH": str(stack),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from lab_server import tito_lab
 from mini import TENSOR_MODULE
 
 from tito import cli, failures
@@ -210,7 +211,7 @@ def test_a_folder_that_is_gone(tmp_path, capsys, monkeypatch):
 def test_lab_opens_the_whole_kit_with_the_notebook_in_front(kit, monkeypatch, root):
     """Quietly; and in a container, where everybody is root, it opens too."""
     monkeypatch.setattr(jupyter.os, "geteuid", lambda: 0 if root else 1000, raising=False)
-    always = [f"--ServerApp.root_dir={kit.root}", "--ServerApp.log_level=WARNING"]
+    always = [f"--ServerApp.root_dir={kit.root}", "--ServerApp.log_level=WARN"]
     always += ["--ServerApp.allow_root=True"] if root else []
     path, _ = start(kit, TENSOR_MODULE)
     in_front = "--LabApp.default_url=/lab/tree/work/01_tensor/"
@@ -218,3 +219,19 @@ def test_lab_opens_the_whole_kit_with_the_notebook_in_front(kit, monkeypatch, ro
     path.rename(path.with_name("my tensor.ipynb"))
     assert jupyter.lab_options(kit, TENSOR_MODULE) == [*always, f"{in_front}my%20tensor.ipynb"]
     assert jupyter.lab_options(Course(kit.root), None) == always
+
+
+@pytest.mark.parametrize("wanted", [{}, {"OPENBLAS_NUM_THREADS": "2"}], ids=["by default", "as wanted"])
+def test_threads_of_a_kernel(kit, monkeypatch, wanted):
+    """One, as in grading and in every figure of the course, unless the student wants more."""
+    monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", lambda _: None)
+    monkeypatch.setattr(os, "environ", {"PATH": ""} | wanted)
+    monkeypatch.chdir(kit.root)
+    jupyter.open_lab(kit, None)
+    assert os.environ["OPENBLAS_NUM_THREADS"] == wanted.get("OPENBLAS_NUM_THREADS", "1")
+
+
+def test_lab_starts_in_the_kit(kit, tmp_path):
+    start(kit, TENSOR_MODULE)
+    with tito_lab(kit, TENSOR_MODULE, tmp_path) as server:
+        assert server["root_dir"] == str(kit.root)

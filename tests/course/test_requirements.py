@@ -18,6 +18,7 @@ MADE_FROM = {
     "course": ("student", "course", "test"),
     "oracle": ("oracle",),
     "scale": ("scale",),
+    "mutation": ("mutation",),
 }
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 

@@ -12,7 +12,7 @@ every_module = pytest.mark.parametrize("module", FIRST_OR_SLOW, ids=lambda modul
 
 @pytest.fixture
 def validate(real_course, monkeypatch, tmp_path):
-    """Validate a notebook without its measurements, which only cost time here; `test_round_trip.py` runs them."""
+    """Validate a notebook without its measurements, which only cost time here; `test_nbval.py` runs them."""
 
     def validate(module, path):
         notebook = read(path)

@@ -80,15 +80,16 @@ def linear(x, weight, bias=None):
     HINT: inside an operation these are arrays. `x.shape[:-1]` are the axes to flatten (`prod` of
         them, even if one is 0) and to restore.
     """
-    if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
+    features_out, features_in = weight.shape
+    if x.ndim == 0 or x.shape[-1] != features_in:
         raise ShapeError(
-            f"linear: x of shape {x.shape} does not end in {weight.shape[1]}, "
+            f"linear: x of shape {x.shape} does not end in {features_in}, "
             f"the in-features of the weight of shape {weight.shape}."
         )
-    y = x.reshape(prod(x.shape[:-1]), x.shape[-1]) @ weight.T  # (N, in) @ (in, out) -> (N, out)
+    y = x.reshape(prod(x.shape[:-1]), features_in) @ weight.T  # (N, in) @ (in, out) -> (N, out)
     if bias is not None:
         y += bias
-    return y.reshape(*x.shape[:-1], y.shape[-1])  # (..., out)
+    return y.reshape(*x.shape[:-1], features_out)  # (..., out)
 
 
 # From cell 'given-module-base'.

@@ -878,9 +878,9 @@ def matmul(a, b):
     if a.ndim == 0 or b.ndim == 0:
         cure = "a single number has no rows; multiply with * instead."
         raise ShapeError(f"matmul: shapes {a.shape} and {b.shape}: {cure}")
-    inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
-    if a.shape[-1] != inner:
-        meet = f"{a.shape[-1]} columns meet {inner} rows; transpose one side?"
+    columns, rows = a.shape[-1], b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if columns != rows:
+        meet = f"{columns} columns meet {rows} rows; transpose one side?"
         raise ShapeError(f"matmul: shapes {a.shape} and {b.shape} do not fit: {meet}")
     return a @ b  # (..., M, K) @ (..., K, N) -> (..., M, N)
 
@@ -1471,6 +1471,8 @@ NOT_HERE = {  # names of PyTorch's that a Tensor does not have: what to write
     "isnan": "np.isnan(x.numpy())",
     "detach_": "x = x.detach()", "swapaxes": "x.transpose(0, 1)", "type": "every Tensor is float32",
     "bmm": "x @ y", "mm": "x @ y", "dot": "x @ y",
+    "to_sparse": "SparseLinear(x), from module 17",
+    "to_sparse_csr": "to_csr(x.data), from module 17",
     "normal_": "nn.init.normal_(x)", "uniform_": "nn.init.uniform_(x)",
     "prod": "x.log().sum().exp() for positive numbers",
 }  # fmt: skip

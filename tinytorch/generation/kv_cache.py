@@ -9,6 +9,7 @@ __all__ = [
     "memoize",
     "means_so_far",
     "cache_bytes",
+    "known_parts",
     "check_model",
     "check_whole",
     "CacheBase",
@@ -32,7 +33,7 @@ __all__ = [
 
 # From cell 'imports'.
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import sqrt
 from typing import Any
 
@@ -44,6 +45,7 @@ from tinytorch.core.layers import Linear, Module
 from tinytorch.core.tensor import ShapeError, Tensor, raw, wrap
 from tinytorch.models.transformer import GPT, FeedForward, LanguageModel, LayerNorm
 from tinytorch.models.transformer import TransformerBlock, check_text, gelu_arrays
+from tinytorch.text.embeddings import PositionalEncoding
 
 
 # From cell 'memoize'.
@@ -118,21 +120,25 @@ def cache_bytes(num_layers: int, batch_size: int, places: int, d_model: int) -> 
 
 
 # From cell 'given-cache-parts'.
+def known_parts(model: Any) -> Iterator[tuple[str, Any, type]]:
+    """Whose forward `advance` does not call but does itself: path, part, and the kind it knows."""
+    yield "model", model, GPT
+    yield "positions", model.positions, PositionalEncoding
+    for i, block in enumerate(model.blocks):
+        yield f"blocks.{i}", block, TransformerBlock
+        yield f"blocks.{i}.attention", block.attention, MultiHeadAttention
+
+
 def check_model(model: Any) -> None:
     """Refuse a model whose steps `advance` does not know, with a TypeError.
 
     It goes through a GPT's own parts, so a forward that somebody else wrote would be passed over.
     """
-    if not isinstance(model, GPT) or type(model).forward is not GPT.forward:
-        name = type(model).__name__
-        raise TypeError(f"KVCache remembers for the GPT of module 13, not for {name}, which "
-                        "computes something else: call its own generate.")
-    for i, block in enumerate(model.blocks):
-        known = type(block).forward is TransformerBlock.forward
-        if not known or not all(hasattr(block.attention, name) for name in ("pack", "out_proj")):
-            raise TypeError(f"KVCache: blocks.{i} is a {type(block).__name__} with "
-                            f"{type(block.attention).__name__}, not a TransformerBlock of module "
-                            "13 with self-attention: call the model's own generate.")
+    for path, part, kind in known_parts(model):
+        if getattr(type(part), "forward", None) is not kind.forward or "forward" in vars(part):
+            raise TypeError(f"KVCache does what a {kind.__name__} of the course does, but {path} "
+                            f"is a {type(part).__name__} with a forward of its own: call the "
+                            "model's own generate.")
 
 
 def check_whole(name: str, count: Any) -> None:
@@ -171,6 +177,19 @@ class CacheBase:
     def nbytes(self) -> int:
         """Bytes of the keys and values, filled or not."""
         return self.keys.nbytes + self.values.nbytes
+
+    def check_new(self, layer: int, keys: np.ndarray, values: np.ndarray) -> None:
+        """Refuse what `append` could only write to the wrong places, with an Index- or ShapeError.
+        """
+        L, B, H, context, d = self.keys.shape
+        if not 0 <= layer < L:
+            raise IndexError(f"KVCache: there are {L} layers, 0 to {L - 1}, and none is {layer}.")
+        if keys.shape != values.shape or keys.ndim != 4 or keys[:, :, :0].shape != (B, H, 0, d):
+            raise ShapeError(f"KVCache: keys {keys.shape} and values {values.shape} do not both "
+                             f"have the shape ({B}, {H}, T, {d}).")
+        if self.length + keys.shape[2] > context:
+            raise ShapeError(f"KVCache: {self.length} of {context} places are filled, there is no "
+                             f"room for {keys.shape[2]} more: clear() it, and read the text anew.")
 
     def rewind(self, length: int) -> None:
         """Forget everything from place `length` on."""
@@ -222,7 +241,11 @@ class KVCache(CacheBase):
 
         Returns:
             All keys and all values of the layer, views of shape (B, H, length + T, d).
+
+        Raises:
+            IndexError, ShapeError: see check_new; nothing has been written then.
         """
+        self.check_new(layer, keys, values)
         stop = self.length + keys.shape[2]
         self.keys[layer, :, :, self.length : stop] = keys
         self.values[layer, :, :, self.length : stop] = values
@@ -307,9 +330,10 @@ SHORT_WAYS: dict[type, Callable] = {
 def through(layer: Module, rows: np.ndarray) -> np.ndarray:
     """What a layer in evaluation makes of rows (N, C), as an array.
 
-    A layer of another kind than those in SHORT_WAYS is called with a Tensor.
+    A layer of another kind than those in SHORT_WAYS, or with a forward that was set on it alone, is
+    called with a Tensor.
     """
-    short = SHORT_WAYS.get(type(layer))
+    short = None if "forward" in vars(layer) else SHORT_WAYS.get(type(layer))
     return raw(layer(wrap(rows))) if short is None else short(layer, rows)
 
 

@@ -59,5 +59,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "DataParallel": "there is one device, the processor",
         "LogSoftmax": "write F.log_softmax(x, axis=-1)",
         "EmbeddingBag": "write Embedding(n, d)(ids).mean(axis=1)",
+        "KLDivLoss": "write (p * (log_p - log_q)).sum(axis=-1).mean() of F.log_softmax",
+        "quantized": "write tinytorch.optimization.quantize_model(model), or QuantizedLinear(layer)",
     },
 )

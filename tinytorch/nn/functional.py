@@ -51,5 +51,6 @@ __getattr__, __dir__, __all__ = lazy_names(
         "normalize": "write x / x.norm(dim=-1, keepdim=True)",
         "pad": "write np.pad before Tensor(...), or padding= of a convolution",
         "leaky_relu": "write where(x > 0, x, 0.01 * x)",
+        "kl_div": "write (p * (log_p - log_q)).sum(axis=-1).mean() of F.log_softmax",
     },
 )

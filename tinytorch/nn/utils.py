@@ -16,4 +16,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "core.training": ["clip_grad_norm", "clip_grad_norm_"],
     },
     facades=[],
+    instead={
+        "prune": "write tinytorch.optimization.magnitude_prune(model, share), or structured_prune",
+    },
 )

@@ -8,6 +8,7 @@ matrices, and as a small network that learned from the large one; and each time 
 __all__ = [
     "magnitude_mask",
     "Weight",
+    "check_module",
     "find_weights",
     "weights_of",
     "measure_sparsity",
@@ -28,6 +29,7 @@ __all__ = [
     "bias_name",
     "module_at",
     "check_chain",
+    "check_circles",
     "homes",
     "size_of",
     "shrink",
@@ -37,6 +39,7 @@ __all__ = [
     "GROUP",
     "PIECE",
     "CROWDED",
+    "bias_for",
     "scipy_csr",
     "by_length",
     "Rows",
@@ -48,6 +51,7 @@ __all__ = [
     "LowRankLinear",
     "low_rank_flops",
     "distillation_loss",
+    "parts_of",
     "KnowledgeDistillation",
     "Measurement",
     "CompressionReport",
@@ -64,8 +68,10 @@ __all__ = [
 ]
 
 # From cell 'imports'.
-from collections.abc import Callable, Iterator, Sequence
+import copy
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,13 +123,23 @@ class Weight(NamedTuple):
     parameter: Parameter
 
 
+def check_module(model: Any) -> None:
+    """Refuse what has no layers to look into, such as an array or an activation."""
+    if not isinstance(model, Module):
+        raise TypeError(f"compression takes a Module, not a {type(model).__name__}.")
+
+
 def find_weights(model: Module) -> list[Weight]:
     """Every weight of a model; one that several layers share comes once, at its first place.
+
+    Raises:
+        TypeError: `model` is no Module.
 
     Example:
         >>> [weight.path for weight in find_weights(Linear(3, 2))]
         ['weight']
     """
+    check_module(model)
     found: dict[int, Weight] = {}
     for path, owner in model.named_modules():
         for name, part in members(owner):
@@ -242,8 +258,11 @@ def check_share(name: str, value: Any) -> float:
 
 
 def check_matrix(weight: np.ndarray, rank_ratio: float) -> None:
-    """Refuse what has no singular values: other shapes, numbers that are not finite."""
+    """Refuse what has no singular values: no array, other shapes, numbers that are not finite."""
     check_share("rank_ratio", rank_ratio)
+    if not isinstance(weight, np.ndarray):
+        raise TypeError(f"low_rank_approximate: the weight is an array, not a "
+                        f"{type(weight).__name__}: of a Tensor, pass its .data.")
     if weight.ndim != 2 or not weight.size:
         raise ShapeError(f"low_rank_approximate: a matrix (out, in), not shape {weight.shape}.")
     if not np.isfinite(weight).all():
@@ -254,15 +273,13 @@ def prunable(model: Module, exclude: Sequence[str] = ()) -> list[Weight]:
     """The weights to prune: all of them, without those at or below the paths in `exclude`.
 
     Raises:
-        TypeError: `model` is no Module, or `exclude` one string.
+        TypeError: `model` is no Module, or `exclude` no list.
         ValueError: no weights; a path that does not exist; numbers that are not finite; a weight
             that a graph is still waiting for. Nothing has changed then.
     """
-    if not isinstance(model, Module):
-        raise TypeError(f"pruning takes a Module, not a {type(model).__name__}.")
-    if isinstance(exclude, str):
-        raise TypeError(f"exclude is a list of paths: write [{exclude!r}].")
     found = find_weights(model)
+    if isinstance(exclude, str) or not isinstance(exclude, Collection):
+        raise TypeError(f"exclude is a list of paths such as ['output'], not {exclude!r:.60}.")
     chosen = found
     for path in exclude:
         inside = [w for w in found if w.path == path or w.path.startswith(f"{path}.")]
@@ -287,9 +304,13 @@ def magnitude_prune(model: Module, sparsity: float, per_layer: bool = False,
                     exclude: Sequence[str] = ()) -> Module:
     """Set the smallest weights to zero, in place, and keep them there; see set_mask.
 
+    A mask holds weights, not gradients: those of removed weights still count in clip_grad_norm_ and
+    in what an optimizer remembers.
+
     Args:
         model: its Parameters with at least two axes are pruned.
-        sparsity: share of those that is zero afterwards (more, if it was more before).
+        sparsity: share of those that is zero afterwards (more, if it was more before): of all, not
+            of those that are left, so that 0.5 twice is 0.5.
         per_layer: the same share of each weight, instead of one threshold for all.
         exclude: paths to leave alone, such as ["output"].
 
@@ -317,6 +338,7 @@ def magnitude_prune(model: Module, sparsity: float, per_layer: bool = False,
 
 def forget_masks(model: Module) -> Module:
     """Drop every mask and leave the zeros: from now on training moves them again."""
+    check_module(model)
     for _, part in model.named_modules():
         for name, parameter in list(members(part)):
             buffer = f"{name}_mask"
@@ -464,6 +486,18 @@ def check_chain(model: Module, path: str, readers: Any, prune_ratio: float) -> t
     return layer, parts, kept, inputs
 
 
+def check_circles(readers: dict[str, str | Sequence[str]]) -> None:
+    """Refuse a layer that reads, over whatever others, what it has written itself."""
+    try:
+        TopologicalSorter(
+            {path: [names] if isinstance(names, str) else names for path, names in readers.items()}
+        ).prepare()
+    except CycleError as error:
+        circle = " -> ".join(reversed(error.args[1]))
+        raise ValueError(f"readers: {circle} is a circle: say of each layer which later ones read "
+                         "it.") from None
+
+
 def homes(model: Module, parameter: Parameter) -> int:
     """In how many places of a model a Parameter stands."""
     parts = (part for _, owner in model.named_modules() for _, part in members(owner))
@@ -505,8 +539,8 @@ def structured_prune(model: Module, prune_ratio: float,
         The model itself.
 
     Raises:
-        TypeError, ValueError, ShapeError: see check_share, prunable and check_chain; nothing has
-            changed then.
+        TypeError, ValueError, ShapeError: see check_share, prunable, check_circles and check_chain;
+            nothing has changed then.
 
     Example:
         >>> layer = structured_prune(Linear(10, 10), 0.3)
@@ -521,6 +555,10 @@ def structured_prune(model: Module, prune_ratio: float,
             if bias_name(weight) in vars(weight.owner):  # an embedding has no outputs of its own
                 mask_rows(weight, share)
         return model
+    if not isinstance(readers, dict):
+        raise TypeError("readers is a dict of layers and their readers, such as "
+                        f"{{'conv1': ['norm1', 'conv2']}}, not {readers!r:.60}.")
+    check_circles(readers)
     chains = [check_chain(model, path, parts, share) for path, parts in readers.items()]
     named = [id(part) for _, parts, _, _ in chains for part in parts]
     if len(set(named)) < len(named):
@@ -591,6 +629,15 @@ def csr_product(
 GROUP = 16  # rows that are gathered together
 PIECE = 64  # samples that are gathered together: 16 rows of 50 values are then 200 KB
 CROWDED = 8  # with more than every eighth place taken, gathering loses against multiplying zeros
+
+
+def bias_for(layer: Module, bias: Any) -> Parameter | None:
+    """A bias as a Parameter, one number for each of layer.out_features; None stays None."""
+    parameter = None if bias is None else Parameter(bias)
+    if parameter is not None and parameter.shape != (layer.out_features,):
+        raise ShapeError(f"{type(layer).__name__}: a bias of shape {parameter.shape} for "
+                         f"{layer.out_features} outputs.")
+    return parameter
 
 
 def scipy_csr() -> Any:
@@ -738,16 +785,16 @@ class SparseLinear(Module):
         self.register_buffer("columns", columns.astype(np.min_scalar_type(self.in_features)))
         self.register_buffer("starts", starts.astype(np.int32))
         self.register_buffer("order", order.astype(np.int32))
-        self.bias = None if bias is None else Parameter(bias)
-        if bias is not None and self.bias.shape != (self.out_features,):
-            raise ShapeError(f"SparseLinear: a bias of shape {self.bias.shape} for "
-                             f"{self.out_features} outputs.")
+        self.bias = bias_for(self, bias)
         self.engine = choose_engine(engine)
 
     @classmethod
     def from_linear(cls, layer: Linear, engine: str | None = None) -> "SparseLinear":
-        """The same layer without its zeros; the numbers are copied."""
-        return cls(layer.weight, layer.bias, engine)
+        """The same layer without its zeros; the numbers, and a mask of the bias, are copied."""
+        sparse = cls(layer.weight, layer.bias, engine)
+        if sparse.bias is not None and layer.bias.mask is not None:
+            set_mask(sparse, "bias", layer.bias.mask)
+        return sparse
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
@@ -836,17 +883,22 @@ class LowRankLinear(Module):
     Attributes:
         inner, outer: Parameters of shape (r, in) and (out, r).
 
+    Raises:
+        ShapeError, ValueError: see low_rank_approximate; or the bias does not fit.
+
     Example:
         >>> LowRankLinear.from_linear(Linear(64, 32), 0.25).inner.shape
         (8, 64)
     """
 
     def __init__(self, weight: Any, bias: Any = None, rank_ratio: float = 0.5) -> None:
-        U, S, V = low_rank_approximate(as_array(weight), rank_ratio)
+        weight = as_array(weight)
+        U, S, V = low_rank_approximate(weight, rank_ratio)
+        self.out_features, self.in_features = weight.shape
         root = np.sqrt(S)
         self.inner = Parameter((V.T * root).T)  # (r, in)
         self.outer = Parameter(U * root)  # (out, r)
-        self.bias = None if bias is None else Parameter(bias)
+        self.bias = bias_for(self, bias)
 
     @classmethod
     def from_linear(cls, layer: Linear, rank_ratio: float = 0.5) -> "LowRankLinear":
@@ -858,8 +910,8 @@ class LowRankLinear(Module):
         return linear(linear(x, self.inner), self.outer, self.bias)
 
     def extra_repr(self) -> str:
-        r, size = self.inner.shape
-        return f"in_features={size}, out_features={len(self.outer)}, rank={r}"
+        sizes = f"in_features={self.in_features}, out_features={self.out_features}"
+        return f"{sizes}, rank={len(self.inner)}"
 
 
 @flops_of(LowRankLinear)
@@ -904,11 +956,16 @@ def distillation_loss(
 
 
 # From cell 'given-distillation'.
+def parts_of(model: Module) -> set[int]:
+    """The ids of a model's parameters and modules."""
+    return {id(part) for part in (*model.parameters(), *dict(model.named_modules()).values())}
+
+
 class KnowledgeDistillation:
     """A small network that learns from a large one.
 
     Args:
-        teacher: trained; it is put into evaluation and never changed.
+        teacher: trained; it is put into evaluation, for each batch anew, and never changed.
         student: to be trained, by an optimizer of its own parameters.
         temperature: above 0; both are softened by it.
         alpha: share of the teacher's part in the loss, in [0, 1].
@@ -930,15 +987,18 @@ class KnowledgeDistillation:
                 raise TypeError(f"the {name} is a Module, not a {type(model).__name__}.")
         if teacher is student:
             raise ValueError("teacher and student are one network: there is nothing to learn.")
+        if parts_of(teacher) & parts_of(student):
+            raise ValueError("teacher and student share numbers, and training would change them in "
+                             "both: give the student its own, with copy.deepcopy(teacher).")
         if not 0 < temperature < np.inf:
             raise ValueError(f"temperature is a number above 0, not {temperature}.")
-        self.teacher, self.student = teacher.eval(), student
         self.temperature, self.alpha = float(temperature), check_share("alpha", alpha)
+        self.teacher, self.student = teacher.eval(), student
 
     def __call__(self, inputs: Any, labels: Any) -> Tensor:
         """The student's loss on a batch, with a graph that leads to the student alone."""
         with no_grad():
-            teacher_logits = self.teacher(inputs)
+            teacher_logits = self.teacher.eval()(inputs)
         return self.distillation_loss(self.student(inputs), teacher_logits, labels)
 
     def distillation_loss(self, student_logits: Tensor, teacher_logits: Tensor,
@@ -1071,14 +1131,25 @@ def make_sparse(model: Module) -> Module:
 
 
 def make_low_rank(model: Module, rank_ratio: float, exclude: Sequence[str] = ()) -> Module:
-    """Replace every Linear that has fewer numbers as two thin ones, in place."""
+    """Replace every Linear that has fewer numbers as two thin ones, in place.
+
+    Raises:
+        TypeError, ValueError: see check_share, prunable and replace_layers; or a layer to replace
+            has a mask, which would be lost. Nothing has changed then.
+    """
     share = check_share("rank_ratio", rank_ratio)
-    chosen = {id(weight.parameter) for weight in prunable(model, exclude)}
+    paths = {id(weight.parameter): weight.path for weight in prunable(model, exclude)}
 
     def make(layer: Linear) -> LowRankLinear | None:
         thin = LowRankLinear.from_linear(layer, share)
         fewer = thin.inner.numel() + thin.outer.numel() < layer.weight.numel()
-        return thin if fewer and id(layer.weight) in chosen else None
+        if not fewer or id(layer.weight) not in paths:
+            return None
+        if layer.weight.mask is not None:
+            raise ValueError(f"{paths[id(layer.weight)]} has a mask, and two thin matrices have no "
+                             "place for it: forget_masks(model) first, or make the rank low before "
+                             "pruning.")
+        return thin
 
     replace_layers(model, make)
     return model
@@ -1134,8 +1205,8 @@ def compress_model(model: Module, config: dict[str, Any], evaluate: Evaluate | N
         fine_tune: trains the model after each step but the last, "sparse".
 
     Raises:
-        TypeError, ValueError: see read_config, before anything has changed; and the functions'
-            own, for a model that they do not fit.
+        TypeError, ValueError, ShapeError: see read_config and each step's function. The steps are
+            tried on a copy first, so that nothing has changed then.
 
     Example:
         >>> model = Module()
@@ -1146,6 +1217,9 @@ def compress_model(model: Module, config: dict[str, Any], evaluate: Evaluate | N
     """
     steps = read_config(config)
     prunable(model)
+    rehearsal = copy.deepcopy(model)
+    for name, options in steps.items():
+        STEPS[name][1](rehearsal, **options)
     rows = [measure_model(model, "before", evaluate)]
     for name, options in steps.items():
         STEPS[name][1](model, **options)

@@ -9,6 +9,7 @@ __all__ = [
     "scale_and_zero_point",
     "value_range",
     "check_bits",
+    "check_axis",
     "on_grid",
     "quantize_int8",
     "dequantize_int8",
@@ -24,6 +25,10 @@ __all__ = [
     "inside_grid",
     "int8_linear_gradient",
     "NOTED",
+    "Note",
+    "sampled",
+    "seen_in",
+    "check_layer",
     "QuantizedLayer",
     "Int8Product",
     "QuantizedLinear",
@@ -39,10 +44,13 @@ __all__ = [
     "TWINS",
     "IN_PLACE",
     "quantize_model",
+    "check_percentile",
+    "drop_masks",
     "make_twins",
     "named_weight",
     "exchange",
     "calibrate",
+    "inputs_of",
     "unquantize_model",
     "compare_model_sizes",
 ]
@@ -50,13 +58,13 @@ __all__ = [
 # From cell 'imports'.
 import warnings
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinytorch.core.attention import MultiHeadAttention
 from tinytorch.core.autograd import Context, Function, no_grad
-from tinytorch.core.layers import Linear, Module, Parameter, opened, state_arrays
+from tinytorch.core.layers import Linear, Module, Parameter, members, opened, state_arrays
 from tinytorch.core.spatial import Columns, Conv2d, Window, by_group, check_images
 from tinytorch.core.tensor import ShapeError, Tensor, raw
 from tinytorch.core.training import as_input
@@ -127,9 +135,22 @@ def check_bits(bits: Any) -> None:
         raise ValueError(f"bits is a whole number from 2 to 8, which int8 can hold, not {bits!r}.")
 
 
+def check_axis(axis: Any, ndim: int) -> None:
+    """Refuse what is no axis of an array: PyTorch's functions take a scale and a zero point there.
+    """
+    whole = isinstance(axis, int | np.integer) and not isinstance(axis, bool)
+    if axis is not None and not (whole and -ndim <= axis < ndim):
+        known = f" or a whole number from {-ndim} to {ndim - 1}" if ndim else ""
+        raise ValueError(f"axis is None{known}, not {axis!r}: scale and zero point are found here, "
+                         "not given.")
+
+
 # From cell 'quantize-int8'.
 def on_grid(x: np.ndarray, scale: Any, zero_point: Any, bits: int = 8) -> np.ndarray:
-    """The whole numbers, as float32, that stand for x; beyond the grid's ends, its ends."""
+    """The whole numbers, as float32, that stand for x; beyond the grid's ends, its ends.
+
+    A half goes to the even number beside it, and only then the zero point is added.
+    """
     top = 2 ** (bits - 1) - 1
     whole = np.asarray(x / scale)
     np.rint(whole, out=whole)
@@ -151,7 +172,7 @@ def quantize_int8(
         int8 array of x's shape, the scale and the zero point, which fit on it by broadcasting.
 
     Raises:
-        ValueError: nan or infinity; bits outside 2 to 8.
+        ValueError: nan or infinity; bits outside 2 to 8; an axis that x has not.
 
     TODO: on_grid above, and the steps here.
     APPROACH: 1. there: divide, round, shift, saturate  2. here: the range, see value_range
@@ -161,21 +182,23 @@ def quantize_int8(
         >>> values.tolist(), float(scale), int(zero_point)
         ([-2, -1, -1, 1], 1.0, -1)
 
-    HINT: np.rint rounds to the nearest whole number, halves to the even one; `.astype` alone cuts.
+    HINT: np.rint rounds to the nearest whole number, a half to the even one: 0.5 to 0, and 0 - 1 is
+        the -1 of the example. `.astype` alone cuts.
     """
     check_bits(bits)
     x = np.asarray(raw(x), dtype=np.float32)
+    check_axis(axis, x.ndim)
     low, high = value_range(x, axis)
     scale, zero_point = scale_and_zero_point(low, high, bits, symmetric)
     return on_grid(x, scale, zero_point, bits).astype(np.int8), scale, zero_point
 
 
 # From cell 'dequantize-int8'.
-def dequantize_int8(values: np.ndarray, scale: Any, zero_point: Any = 0) -> np.ndarray:
+def dequantize_int8(values: Any, scale: Any, zero_point: Any = 0) -> np.ndarray:
     """The float32 numbers that int8 values stand for: s * (q - z).
 
     Args:
-        values: int8, any shape.
+        values: int8, any shape; a list or a Tensor of such numbers will do.
         scale, zero_point: numbers, or arrays that fit on values by broadcasting.
 
     TODO: the formula.
@@ -186,6 +209,7 @@ def dequantize_int8(values: np.ndarray, scale: Any, zero_point: Any = 0) -> np.n
 
     HINT: 127 - (-128) is 255, and no int8.
     """
+    values = np.asarray(raw(values))
     return (values.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
 
 
@@ -431,6 +455,41 @@ def int8_linear_gradient(
 NOTED = 1 << 16  # numbers that are noted of a batch, besides its two ends
 
 
+class Note(NamedTuple):
+    """What a layer notes of a batch: some of its numbers, their least and largest, how many."""
+
+    sample: np.ndarray
+    ends: np.ndarray
+    size: int
+
+
+def sampled(numbers: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+    """One number at random from each of `count` equal stretches of an array, or all if it has less.
+
+    An even step instead would meet the same few features again and again.
+    """
+    flat = numbers.reshape(-1)
+    if flat.size <= count:
+        return flat.copy()
+    ends = np.arange(count + 1) * flat.size // count
+    return flat[np.random.default_rng(seed).integers(ends[:-1], ends[1:])]
+
+
+def seen_in(notes: list[Note], percentile: float) -> list[np.ndarray]:
+    """The numbers to find a range in: all ends for 100, else as large a share of every batch."""
+    if percentile == 100:
+        return [note.ends for note in notes]
+    share = min(note.sample.size / note.size for note in notes)
+    return [sampled(note.sample, max(1, round(share * note.size))) for note in notes]
+
+
+def check_layer(name: str, layer: Any, kind: type) -> None:
+    """Refuse, with a TypeError, what a quantized layer called `name` cannot be made from."""
+    if not isinstance(layer, kind):
+        raise TypeError(f"{name} takes a {kind.__name__} that is there, not a "
+                        f"{type(layer).__name__}: write {name}(layer).")
+
+
 class QuantizedLayer(Module):
     """A layer with an int8 weight whose inputs are rounded, too.
 
@@ -448,16 +507,19 @@ class QuantizedLayer(Module):
         self.bits = bits
         self.weight = Int8Weight(layer.weight, bits) if weight is None else weight
         self.bias = layer.bias
+        if "bias_mask" in layer._buffers:  # module 17: one array, the parameter's and the buffer
+            self.register_buffer("bias_mask", layer.bias_mask)
+            self.bias_mask = layer.bias_mask
         self.register_buffer("input_range", np.zeros(2, np.float32))
-        self.noted: list[np.ndarray] | None = None  # a list during calibration
+        self.noted: list[Note] | None = None  # a list during calibration
         self.training = layer.training
 
     def grid(self, x: Any) -> tuple[Any, Any, int]:
         """The grid for a batch; during calibration the batch is noted."""
         x = np.asarray(raw(x), dtype=np.float32)
         if self.noted is not None and x.size:
-            every = x.reshape(-1)[:: -(-x.size // NOTED)].copy()
-            self.noted += [every, np.array([x.min(), x.max()])]
+            sample = sampled(x, NOTED, seed=len(self.noted))
+            self.noted.append(Note(sample, np.array([x.min(), x.max()]), x.size))
         return input_grid(x, self.input_range, self.bits)
 
     def extra_repr(self) -> str:
@@ -513,6 +575,7 @@ class QuantizedLinear(QuantizedLayer):
     """
 
     def __init__(self, layer: Linear, bits: int = 8, weight: Int8Weight | None = None) -> None:
+        check_layer("QuantizedLinear", layer, Linear)
         super().__init__(layer, bits, weight)
         self.out_features, self.in_features = self.weight.shape
 
@@ -623,6 +686,7 @@ class QuantizedConv2d(QuantizedLayer):
     """
 
     def __init__(self, layer: Conv2d, bits: int = 8, weight: Int8Weight | None = None) -> None:
+        check_layer("QuantizedConv2d", layer, Conv2d)
         super().__init__(layer, bits, weight)
         self.in_channels, self.out_channels = layer.in_channels, layer.out_channels
         self.kernel_size, self.stride = layer.kernel_size, layer.stride
@@ -649,6 +713,7 @@ class QuantizedEmbedding(Module):
     """
 
     def __init__(self, layer: Embedding, bits: int = 8, weight: Int8Weight | None = None) -> None:
+        check_layer("QuantizedEmbedding", layer, Embedding)
         self.num_embeddings, self.embedding_dim = layer.num_embeddings, layer.embedding_dim
         self.padding_idx = layer.padding_idx
         self.weight = Int8Weight(layer.weight, bits) if weight is None else weight
@@ -727,9 +792,10 @@ def quantize_model(model: Module, calibration_data: Any = None, bits: int = 8,
 
     Args:
         model: what to change.
-        calibration_data: typical inputs, in batches: arrays, Tensors, or tuples that begin with
-            one, as a DataLoader gives them; one array is one batch. They run through the model in
-            evaluation mode. None: every batch gets grids of its own.
+        calibration_data: typical inputs, in batches: arrays, Tensors, or tuples and lists that
+            begin with one, as a DataLoader gives them; one array is one batch. They run through the
+            model in evaluation mode. None: every batch gets grids of its own, so that a GPT may
+            write other ids with a cache, which reads fewer rows at once, than without.
         bits: of each number, 2 to 8.
         percentile: see calibrated_range.
 
@@ -742,7 +808,7 @@ def quantize_model(model: Module, calibration_data: Any = None, bits: int = 8,
         TypeError: it is no Module, or itself a layer.
 
     Warns:
-        UserWarning: always, see IN_PLACE.
+        UserWarning: when the weights are lost, see IN_PLACE.
 
     Example:
         >>> net = Module()
@@ -753,20 +819,37 @@ def quantize_model(model: Module, calibration_data: Any = None, bits: int = 8,
         'QuantizedLinear'
     """
     check_bits(bits)
-    if not 50 < percentile <= 100:
-        raise ValueError(f"percentile is more than 50 and at most 100, not {percentile}.")
+    check_percentile(percentile)
     pairs = make_twins(model, bits)
     old = {id(layer) for layer, _ in pairs}
     holders = [part for _, part in model.named_modules() if id(part) not in old]
-    warnings.warn(IN_PLACE, stacklevel=2)
     exchange(holders, {id(layer): twin for layer, twin in pairs})
     try:
         if calibration_data is not None:
             calibrate(model, calibration_data, percentile)
+        warnings.warn(IN_PLACE, stacklevel=2)  # may be an error: then nothing is lost, either
     except BaseException:
         exchange(holders, {id(twin): layer for layer, twin in pairs})
         raise
+    drop_masks(holders)
     return model
+
+
+def check_percentile(percentile: Any) -> None:
+    """Refuse what leaves no range: a percentile lies above 50 and goes up to 100."""
+    real = isinstance(percentile, int | float | np.integer | np.floating)
+    if not real or not 50 < percentile <= 100:
+        raise ValueError(f"percentile is a number above 50, at most 100, not {percentile!r}.")
+
+
+def drop_masks(holders: list[Module]) -> None:
+    """Take the masks of pruned weights away that are whole numbers now: nothing moves those."""
+    for holder in holders:
+        for name, value in list(members(holder)):
+            mask = f"{name}_mask"
+            if isinstance(value, Int8Weight) and mask in holder._buffers:
+                holder._buffers = tuple(other for other in holder._buffers if other != mask)
+                delattr(holder, mask)
 
 
 def make_twins(model: Module, bits: int) -> list[tuple[Any, Any]]:
@@ -827,7 +910,7 @@ def calibrate(model: Module, data: Any, percentile: float = 100.0) -> None:
         model.eval()
         with no_grad():
             for batch in [data] if isinstance(data, np.ndarray | Tensor) else data:
-                model(as_input(batch[0] if isinstance(batch, tuple) else batch))
+                model(as_input(inputs_of(batch)))
         notes = [layer.noted for layer in layers]
     finally:
         for part, mode in zip(modules, modes, strict=True):
@@ -838,7 +921,13 @@ def calibrate(model: Module, data: Any, percentile: float = 100.0) -> None:
         raise ValueError("there are no calibration data: pass a few typical batches, or None.")
     for layer, noted in zip(layers, notes, strict=True):
         if noted:
-            layer.input_range[...] = calibrated_range(noted, percentile)
+            layer.input_range[...] = calibrated_range(seen_in(noted, percentile), percentile)
+
+
+def inputs_of(batch: Any) -> Any:
+    """The first part of a batch of several, such as (images, labels); else the batch itself."""
+    several = isinstance(batch, list) and batch and isinstance(batch[0], np.ndarray | Tensor)
+    return batch[0] if several or isinstance(batch, tuple) else batch
 
 
 def unquantize_model(model: Module) -> None:
@@ -857,6 +946,9 @@ def compare_model_sizes(original: Module, quantized: Module) -> dict[str, float]
     Returns:
         original_bytes, quantized_bytes, saved_bytes, and ratio: quantized over original.
 
+    Raises:
+        ValueError: the original keeps no numbers.
+
     TODO: add up and compare.
     APPROACH: 1. state_arrays(model) has every array by its path, a shared one once
         2. each knows its size in bytes
@@ -866,6 +958,9 @@ def compare_model_sizes(original: Module, quantized: Module) -> dict[str, float]
 
     HINT: `array.nbytes`.
     """
+    if not state_arrays(original):
+        raise ValueError(f"{type(original).__name__} keeps no numbers: there is nothing to compare "
+                         "with.")
     before, after = (
         sum(array.nbytes for array in state_arrays(model).values())
         for model in (original, quantized)

@@ -932,7 +932,8 @@ class Profiler:
     """Measures a model: its parameters, FLOPs, memory and time, as a whole and layer by layer.
 
     A model is a Module or an activation; it is run in the mode that it is in (call `model.eval()`
-    first for what users wait for), and is afterwards as it was. Inputs are what it is called with.
+    first for what users wait for), and is afterwards as it was. Inputs are what it is called with;
+    a forward that writes into them does so here, too.
 
     Every method that runs the model raises a ProfilingError (OutOfMemory when memory was short)
     that says in which layer an error happened.

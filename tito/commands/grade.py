@@ -90,19 +90,16 @@ def _cluster(address: str) -> "AbstractContextManager[Engine]":
 
 
 def _run(work: list[tuple[Module, int]], graded: "Callable[[Module], Iterator[Entry]]") -> "list[Entry]":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from tito.console import progress
 
-    from tito.console import err
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     entries = []
-    with Progress(*columns, console=err(), transient=True) as progress:
-        task = progress.add_task("", total=sum(count for _, count in work))
+    with progress() as bar:
+        task = bar.add_task("", total=sum(count for _, count in work))
         for module, _ in work:
-            progress.update(task, description=module.folder)
+            bar.update(task, description=module.folder)
             for entry in graded(module):
                 entries.append(entry)
-                progress.advance(task)
+                bar.advance(task)
     return entries
 
 

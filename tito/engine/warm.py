@@ -1,8 +1,8 @@
 """A runner for many notebooks that begin alike: what they share runs once, and a process is forked where they part.
 
 `start_from` runs a module's solution and leaves a waiting copy of the process before each answer. A notebook with
-another answer then runs from there to its end. The cells run in the worker that grading uses. There is no limit but one
-on time: these are our own answers.
+another answer then runs from there to its end. The cells run in the worker that grading uses. There are no limits but
+those on time and memory: these are our own answers.
 """
 
 import json
@@ -116,6 +116,7 @@ class WarmRunner:
                 "cells": cells,
                 "output": limits.output_chars,
                 "seconds": int(limits.total_seconds),
+                "memory": limits.memory_bytes,
                 "stack": str(stack),
                 "folder": folder,
             }

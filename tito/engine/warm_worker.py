@@ -6,6 +6,7 @@ is. A fork leaves waiting copies of itself before the cells that the job names.
 
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -42,6 +43,7 @@ class Place:
     def run(self, job: dict[str, Any]) -> None:
         """Run the job's cells, and leave a copy of the process waiting before each that has a pipe."""
         signal.alarm(job["seconds"])  # its default action ends the process
+        resource.setrlimit(resource.RLIMIT_AS, (job["memory"], job["memory"]))
         if self.session is None:
             sys.path.insert(0, job["stack"])
             self.session = Session(job["output"], self.answers)

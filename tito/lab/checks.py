@@ -63,7 +63,7 @@ def check_close(
 
 
 def check_equal(got: Any, expected: Any, *, call: str = "", likely: str = "") -> None:
-    """Compare plain values (shapes, names, dtypes, counts) exactly.
+    """Compare plain values (shapes, names, dtypes, counts) exactly; a whole number may be NumPy's.
 
     Args:
         got: a function without arguments that makes the call, or a value with `call`.
@@ -77,7 +77,8 @@ def check_equal(got: Any, expected: Any, *, call: str = "", likely: str = "") ->
     """
     check = _Check(got, call, expected, repr(expected), likely)
     value = check.answer()
-    if type(value) is not type(expected) or value != expected:
+    same_kind = type(value) is type(expected) or (type(expected) is int and isinstance(value, np.integer))
+    if not same_kind or value != expected:
         check.fail(f"{value!r:.{LONGEST_VALUE}}", value)
 
 

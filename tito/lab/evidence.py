@@ -25,6 +25,8 @@ def evidence(got: Any, expected: Any) -> str:
         return "the answer is None: is a `return` missing?"
     if isinstance(expected, str) and expected == "float32" and isinstance(got, str):
         return f"the numbers are {got}, not the course's float32"
+    if type(expected) is int and isinstance(got, float | np.floating) and got == expected:
+        return "the number is right, but it is a float: divide with //, or take int(...)"
     have, want = _numbers(got), _numbers(expected)
     if have is None or want is None:
         return _plain(got, expected)

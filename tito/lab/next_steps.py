@@ -17,7 +17,7 @@ def next_step(got: Any) -> str:
         case None:
             return RETURN
         case NameError(name=str(name)):
-            return f"check the spelling of '{name}', and run the cell that defines it"
+            return f"run the cell that defines '{name}', to its end; if it has run, check the spelling"
         case AttributeError() | TypeError() if "NoneType" in str(got):
             return f"a call gave None: {RETURN}"
         case SystemExit():

@@ -17,7 +17,14 @@ from tito.sources.export import export
 ALWAYS = ("pyproject.toml", "nbgrader_config.py", "LICENSE")
 TREES = ("tito", "milestones", "datasets")
 LEFT_OUT = shutil.ignore_patterns(
-    "__pycache__", "*.pyc", ".ipynb_checkpoints", "misconceptions", "alternatives", "example_module"
+    "__pycache__",
+    "*.pyc",
+    ".ipynb_checkpoints",
+    "misconceptions",
+    "alternatives",
+    "example_module",
+    "mutation.json",  # lines of solutions
+    "equivalents.toml",
 )
 STUDENT_REQUIREMENTS = Path("requirements/student.txt")
 OLDEST_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold; the same kit is the same file on every day

@@ -19,7 +19,7 @@ def lab_options(course: Course, module: Module | None) -> list[str]:
     Raises:
         CourseError: the module has not been started, or it is not clear which of several notebooks counts.
     """
-    options = [f"--ServerApp.root_dir={course.root}", "--ServerApp.log_level=WARNING"]
+    options = [f"--ServerApp.root_dir={course.root}", "--ServerApp.log_level=WARN"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container everybody is root
         options.append("--ServerApp.allow_root=True")
     if module:
@@ -46,5 +46,6 @@ def open_lab(course: Course, module: Module | None) -> None:
 
     print("JupyterLab opens in your browser. Stop it here with Ctrl-C.", flush=True)
     os.chdir(course.root)  # where nbgrader looks for its settings
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as grading, and as every figure of the course
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     LabApp.launch_instance(options)

@@ -85,5 +85,5 @@ def dropout(x, p=0.5, training=True):
     check_probability(p)
     if training and p > 0:
         mask = generator().binomial(1, 1 - p, size=x.shape).astype(np.float32)
-        return x * mask / (1 - p)
+        return x * mask / (1 - p if p < 1 else 1)
     return x

@@ -22,4 +22,4 @@ def dropout(x, p=0.5, training=True):
     if not training:
         return x
     dropped = generator().uniform(size=x.shape) < p
-    return x * np.where(dropped, 0, 1 / (1 - p)).astype(np.float32)
+    return x * np.where(dropped, 0, 1 / (1 - p) if p < 1 else 0).astype(np.float32)

@@ -1,4 +1,4 @@
-"""A reader of another size loses what fits."""
+"""A reader always has a multiple of the outputs before it, so there is nothing to refuse."""
 # loses: test-inputs-that-stay
 
 # %% inputs-that-stay
