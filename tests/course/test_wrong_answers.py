@@ -47,8 +47,8 @@ SLIPS = [
     (
         3,
         "linear",
-        "y.reshape(*x.shape[:-1], y.shape[-1])",
-        "y.reshape(y.shape[-1], *x.shape[:-1])",
+        "y.reshape(*x.shape[:-1], features_out)",
+        "y.reshape(features_out, *x.shape[:-1])",
         "the numbers are right and in order, in another shape",
     ),
     (3, "state-dict", 'f"{path}.{name}" if path else name', 'f"{path}.{name}"', "only entry 0 differs"),
