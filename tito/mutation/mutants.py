@@ -12,15 +12,7 @@ from typing import Any
 from tito.errors import CourseError
 from tito.sources.markers import SOLUTION, region
 
-ARITHMETIC = (
-    "Add",
-    "Sub",
-    "Mul",
-    "Div",
-    "FloorDiv",
-    "Mod",
-    "Pow",
-)  # on floats, bits and shifts just raise
+ARITHMETIC = ("Add", "Sub", "Mul", "Div", "FloorDiv", "Mod", "Pow")  # on floats, bits and shifts just raise
 ORDER = ("Eq", "NotEq", "Lt", "LtE", "Gt", "GtE")
 IDENTITY = ("Is", "IsNot")
 OTHERS = (

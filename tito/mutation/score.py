@@ -92,7 +92,7 @@ def weak(scores: list[Score]) -> list[str]:
 
 
 def fingerprint(course: Course, module: Module) -> str:
-    """A hash of all that a score depends on: the code of the page, the equivalents and the operators."""
+    """A hash of the code of the page, the equivalents and the operators; `tito.lab`'s checks do not count."""
     code = [cell.source for cell in solved(course, module).cells if cell.cell_type == "code"]
     equal = sorted(one.key for one in read_equivalents(course, module))
     return hashlib.sha256(json.dumps([code, equal, ARITHMETIC, ORDER, IDENTITY, OTHERS]).encode()).hexdigest()[:16]
