@@ -401,7 +401,7 @@ def test_unit_gelu():
     check_close(lambda: gelu(Tensor(wide)).data, expected)
     check_equal(lambda: kept_by(gelu, x).dtype.name, "float32")
     once = np.linspace(-3, 3, 7, dtype=np.float32)
-    check_close(lambda: [kept_by(gelu, once), once], [t, np.linspace(-3, 3, 7)])  # once is as it was
+    check_close(lambda: [kept_by(gelu, once), once], [t, np.linspace(-3, 3, 7)])  # unchanged
     ### END HIDDEN TESTS
 
 

@@ -805,7 +805,8 @@ def test_unit_count_bytes():
     check_equal(lambda: count_bytes([table[:50].T.data]), 1200)
     ### BEGIN HIDDEN TESTS
     twin, row = Tensor(np.zeros((100, 3))), Tensor(np.zeros(7))
-    check_equal(lambda: count_bytes([table[0].data, table[1].data, twin.data, row[2:][1:].data]), 2428)
+    views = [table[0].data, table[1].data, twin.data, row[2:][1:].data]
+    check_equal(lambda: count_bytes(views), 2428)
     check_equal(lambda: count_bytes([]), 0)
     ### END HIDDEN TESTS
 

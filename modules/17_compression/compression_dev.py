@@ -76,7 +76,11 @@ class DigitsMLP(Module):
 
 def fit(model, epochs, loss_of=None, lr=0.005, samples=1400):
     """Train on the first images in batches of 50; `loss_of(images, labels)` is a Tensor."""
-    loss_of = (lambda images, labels: cross_entropy(model(images), labels)) if loss_of is None else loss_of
+    if loss_of is None:
+
+        def loss_of(images, labels):
+            return cross_entropy(model(images), labels)
+
     optimizer, rng = AdamW(model.parameters(), lr=lr), np.random.default_rng(0)
     model.train()
     for _ in range(epochs):
