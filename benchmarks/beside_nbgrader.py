@@ -4,7 +4,7 @@ The reference solution of each module stands for a submission. Printed are, for 
 time that opening and closing a sandbox takes, and the time of one on nbgrader, on the same files.
 """
 
-import socket
+import os
 import statistics
 import sys
 import tempfile
@@ -64,17 +64,16 @@ def ours(course: Course, module: Module, stack: Path, count: int) -> tuple[float
 def sandbox(stack: Path, count: int = 20) -> float:
     """Median seconds from asking for a seat until it has answered and is gone."""
     nursery = box.start(stack, ["numpy"], Limits(), boxed=True)
-    seconds = []
+    seconds, processors = [], os.sched_getaffinity(0)
     for _ in range(count):
         start = time.perf_counter()
-        link, theirs = socket.socketpair()
-        socket.send_fds(nursery.control, [b"seat"], [theirs.fileno()])
-        theirs.close()
+        link = box.open_seat(nursery.control)
         send(link, {"do": "printed"}, [])
         receive(link)
         link.close()
         seconds.append(time.perf_counter() - start)
     nursery.close()
+    os.sched_setaffinity(0, processors)  # a seat took one
     return statistics.median(seconds)
 
 

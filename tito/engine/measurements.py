@@ -1,4 +1,4 @@
-"""Which cells only measure. They earn nothing and took half of grading's time, so the runner leaves them out."""
+"""Which cells only measure or check. They earn nothing, so the runner leaves them out, which saves half of the time."""
 
 import ast
 import re
@@ -8,14 +8,14 @@ from nbformat.notebooknode import NotebookNode
 
 from tito.sources.syntax import parse
 
-PREFIX = "analyze_"
+PREFIXES = ("analyze_", "check_")
 
 
 def measurements(notebook: NotebookNode) -> frozenset[int]:
     """Return the positions of the cells that nothing graded can depend on.
 
-    A measurement is a given, ungraded cell that only defines functions and classes and calls `analyze_*`, and no other
-    cell names what it defines.
+    A measurement is a given, ungraded cell that only defines functions and classes and calls `analyze_*` or `check_*`,
+    and no other cell names what it defines.
     """
     defined = {index: _defined(cell) for index, cell in enumerate(notebook.cells)}
     others = (cell.source for index, cell in enumerate(notebook.cells) if not defined[index])
@@ -52,7 +52,7 @@ def _defined_to_measure(text: str) -> frozenset[str]:
 def _measures(statement: ast.stmt) -> bool:
     match statement:
         case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
-            return name.startswith(PREFIX)
+            return name.startswith(PREFIXES)
         case ast.If(test=condition, body=body, orelse=[]):
             return ast.unparse(condition) == "__name__ == '__main__'" and all(_measures(inner) for inner in body)
     return False

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from nbformat.notebooknode import NotebookNode, from_dict
 
+from tito.engine.cells import is_answer
 from tito.engine.runner import Execution, Limits, SubprocessRunner
 
 WORKER = Path(__file__).with_name("warm_worker.py")
@@ -74,7 +75,7 @@ class WarmRunner:
         if stack == self._stack:
             return
         self._leave()
-        answers = [i for i, cell in enumerate(notebook.cells) if is_answer(cell)]
+        answers = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and is_answer(cell)]
         pipes = {i: self._pipe(str(i)) for i in answers}
         self._run(self._start, notebook, 0, stack, limits, answers)
         self._shared, self._waiting, self._stack = notebook.cells, pipes, stack
@@ -143,8 +144,3 @@ class WarmRunner:
             os.close(pipe)
             (self._folder / str(number)).unlink()
         self._waiting, self._stack = {}, None
-
-
-def is_answer(cell: NotebookNode) -> bool:
-    """Whether the student writes code here."""
-    return cell.cell_type == "code" and bool(cell.metadata.get("nbgrader", {}).get("solution"))

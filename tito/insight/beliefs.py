@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from nbformat.notebooknode import NotebookNode
 
+from tito.engine.cells import is_test
 from tito.lab.beliefs import FOLDER
 from tito.registry import Module
 
@@ -50,8 +51,7 @@ def _belief(text: str, notebooks: dict[str, NotebookNode]) -> Belief:
 
 def told_by(cell: NotebookNode) -> str:
     """The message of a test that failed; nothing for another cell, whose output the student may have printed."""
-    managed = cell.metadata.get("nbgrader", {})
-    if cell.cell_type != "code" or not managed.get("grade") or managed.get("solution"):
+    if not is_test(cell):
         return ""
     outputs: Sequence[NotebookNode] = cell.get("outputs", [])
     return "\n".join(" ".join(output.evalue.split()) for output in outputs if output.output_type == "error")

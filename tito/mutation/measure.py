@@ -14,9 +14,10 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader.utils import determine_grade
 
 from tito.course import Course
+from tito.engine.cells import is_answer, is_test
 from tito.engine.measurements import without_measurements
 from tito.engine.runner import Limits
-from tito.engine.warm import ColdRunner, WarmRunner, is_answer, warm_runner
+from tito.engine.warm import ColdRunner, WarmRunner, warm_runner
 from tito.errors import CourseError
 from tito.grading.stack import build_stack
 from tito.mutation.equivalents import Key, key
@@ -51,10 +52,10 @@ class Outcome:
 
 def answers(notebook: NotebookNode) -> dict[int, int]:
     """Place of every answer that has mutants -> place of the first graded test after it."""
-    cells = list(enumerate(notebook.cells))
+    cells = [(place, cell) for place, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     found = {}
     for place, cell in cells:
-        tests = [i for i, other in cells if i > place and _is_test(other)]
+        tests = [i for i, other in cells if i > place and is_test(other)]
         if is_answer(cell) and tests and mutants(cell.source):
             found[place] = tests[0]
     return found
@@ -114,8 +115,3 @@ def trial(course: Course, module: Module) -> Iterator[Trial]:
         stack = build_stack(course, module, Path(folder))
         runner.start_from(copy.deepcopy(notebook), stack, Limits())
         yield Trial(notebook, runner, stack)
-
-
-def _is_test(cell: NotebookNode) -> bool:
-    managed = cell.metadata.get("nbgrader", {})
-    return bool(cell.cell_type == "code" and managed.get("grade") and not managed.get("solution"))

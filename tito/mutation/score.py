@@ -12,6 +12,7 @@ from tito.mutation.equivalents import Equivalent, Key, read_equivalents, stale
 from tito.mutation.measure import Outcome, answers, keys, solved, trial
 from tito.mutation.mutants import ARITHMETIC, IDENTITY, ORDER, OTHERS
 from tito.registry import Module
+from tito.release.beliefs import CHECKS, LAB
 
 LEAST_CELL, LEAST_MODULE = 0.95, 0.99
 GENERATED = "by `tito mutate`; do not edit"
@@ -92,10 +93,12 @@ def weak(scores: list[Score]) -> list[str]:
 
 
 def fingerprint(course: Course, module: Module) -> str:
-    """A hash of the code of the page, the equivalents and the operators; `tito.lab`'s checks do not count."""
+    """A hash of all that a score depends on: the code of the page, the equivalents, the operators and the checks."""
     code = [cell.source for cell in solved(course, module).cells if cell.cell_type == "code"]
     equal = sorted(one.key for one in read_equivalents(course, module))
-    return hashlib.sha256(json.dumps([code, equal, ARITHMETIC, ORDER, IDENTITY, OTHERS]).encode()).hexdigest()[:16]
+    checks = [(LAB / name).read_text(encoding="utf-8") for name in CHECKS]
+    facts = [code, equal, ARITHMETIC, ORDER, IDENTITY, OTHERS, checks]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def up_to_date(course: Course, module: Module) -> bool:

@@ -31,7 +31,7 @@ START = "from tito.lab.beliefs import start_recording\n\nstart_recording()"
 END = "from tito.lab.beliefs import recorded\n\nprint('\\n'.join(recorded()))"
 MOST_BELIEFS = 2  # that give one answer; more of them tell a student nothing
 LAB = Path(tito.lab.__file__).parent
-CHECKS = ("beliefs.py", "calls.py", "checks.py")  # what a digest depends on
+CHECKS = ("beliefs.py", "calls.py", "checks.py")  # what a digest, and a mutation score, depends on
 
 
 def fingerprint(course: Course, module: Module) -> str:

@@ -1,8 +1,8 @@
 """Inside the box: a process that has loaded what every page imports, and forks a seat for each student.
 
 Started as a script: `nursery.py CONTROL SETTINGS`, or `nursery.py probe USER`, which only tries what a seat needs. It
-never runs a student's code. A message on the control socket brings the socket of a seat; the seat gets namespaces, a
-temporary folder and a user of its own.
+never runs a student's code. A message on the control socket names a processor and brings the socket of a seat; the
+seat gets namespaces, a temporary folder and a user of its own.
 """
 
 import ctypes
@@ -53,6 +53,7 @@ def main() -> None:
         number += 1
         if os.fork() == 0:
             control.close()
+            os.sched_setaffinity(0, {int(message)})
             _begin(settings, number, handles[0], lambda link, folder: sit(seat, link, folder))
         for handle in handles:
             os.close(handle)

@@ -1,6 +1,7 @@
 """What of a page the grader runs itself: the tests, and the given functions and constants that they use.
 
-Whatever is exported, the student's or a class stays in the box; a test that names it gets a handle.
+Whatever is exported, the student's or a class stays in the box; a test that names it gets a handle. So do given
+functions that train or build something with the answers: what they return is the box's word, for a test to check.
 """
 
 import ast
@@ -14,6 +15,7 @@ from typing import Any
 
 from nbformat.notebooknode import NotebookNode
 
+from tito.engine.cells import is_answer, is_test
 from tito.sources.cells import Cell
 from tito.sources.syntax import parse, shared_names
 
@@ -34,6 +36,7 @@ IN_PLACE = {
     ast.Pow: "ipow",
 }
 Steps = list[tuple[str, ast.expr]]
+BESIDE = ("train_", "build_")  # how a given function begins that drives the answers: it runs beside them
 CHECKER = "_check"  # how an exported function that checks something ends: it is run here, too
 STORE, AUGMENT = "__store__", "__augment__"
 ELSEWHERE = "<from "  # how the file of a checker of an earlier module is called: no line of it is the student's
@@ -61,17 +64,6 @@ class Page:
     names: dict[str, Any] = field(default_factory=dict)
     used: dict[str, set[str]] = field(default_factory=dict)
     home: dict[str, str] = field(default_factory=dict)
-
-
-def is_test(cell: NotebookNode) -> bool:
-    """Whether the grader runs the cell itself."""
-    managed = cell.metadata.get("nbgrader", {})
-    return bool(cell.cell_type == "code" and managed.get("grade") and not managed.get("solution"))
-
-
-def is_answer(cell: NotebookNode) -> bool:
-    """Whether the student writes here."""
-    return bool(cell.metadata.get("nbgrader", {}).get("solution"))
 
 
 def prepare(cells: list[NotebookNode], stack: Path, outside: Callable[..., Any]) -> Page:
@@ -117,7 +109,7 @@ def _is_ours(node: ast.stmt, exported: bool) -> bool:
         case ast.ImportFrom(module=str(module), level=0):
             return module.split(".")[0] in LOCAL
         case ast.FunctionDef(name=name, decorator_list=decorators):
-            return not decorators and (not exported or name.endswith(CHECKER))
+            return not decorators and not name.startswith(BESIDE) and (not exported or name.endswith(CHECKER))
         case ast.Assign() | ast.AnnAssign(value=ast.expr()):
             return not exported
     return False

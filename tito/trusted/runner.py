@@ -19,6 +19,7 @@ from nbformat.notebooknode import NotebookNode, from_dict
 from nbformat.v4 import new_notebook
 
 import tito
+from tito.engine.cells import is_answer, is_test
 from tito.engine.isolation import Isolation
 from tito.engine.runner import (
     EMPTY_CELL,
@@ -31,7 +32,6 @@ from tito.engine.runner import (
 from tito.errors import CourseError
 from tito.sources.syntax import parse
 from tito.trusted import box
-from tito.trusted.page import is_answer, is_test
 from tito.trusted.wire import Closed, Garbled, TooLate, receive, send
 
 PATIENCE = 90.0  # seconds until scorer and box stand

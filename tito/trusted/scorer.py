@@ -167,10 +167,7 @@ def _score(page: Page, nursery: socket.socket, link: socket.socket) -> None:
     job, _ = receive(link)
     memory = job["limits"]["memory_bytes"]
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    ours, theirs = socket.socketpair()
-    socket.send_fds(nursery, [b"seat"], [theirs.fileno()])
-    theirs.close()
-    channel = Channel(ours)
+    channel = Channel(box.open_seat(nursery))
     give_names(page, channel)
 
     def too_long(*_: object) -> NoReturn:

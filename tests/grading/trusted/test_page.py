@@ -1,4 +1,4 @@
-"""What the grader runs of a page is rewritten where it writes into an object of the box."""
+"""What the grader runs of a page itself, and what is rewritten in it."""
 
 from types import SimpleNamespace
 
@@ -36,3 +36,10 @@ def test_a_write_into_an_attribute_does_what_python_does(line, tmp_path):
     exec(page.tests[0].code, page.names | {"layer": ours})
     exec(line, {"layer": plain})
     assert repr(ours) == repr(plain) != repr(make())
+
+
+@pytest.mark.parametrize(("name", "ours"), [("share_right", True), ("train_digits", False), ("build_chain", False)])
+def test_given_functions_that_drive_the_answers_stay_in_the_box(name, ours, tmp_path):
+    given = new_code_cell(f"def {name}(model):\n    return model")
+    page = prepare(new_notebook(cells=[given]).cells, tmp_path, import_elsewhere)
+    assert (name in page.names) is ours
