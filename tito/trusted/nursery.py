@@ -28,14 +28,16 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 def main() -> None:
     """Load, say that it is ready, then fork until the control socket closes."""
+    sys.path.insert(0, os.path.dirname(__file__))
     if sys.argv[1] == "probe":
         sys.exit(_probe(user=sys.argv[2] == "0"))
     control = socket.socket(fileno=int(sys.argv[1]))
     settings = json.loads(sys.argv[2])
-    sys.path[:0] = [settings["stack"], os.path.dirname(__file__), settings["engine"]]
+    sys.path[:1] = [settings["stack"], *sys.path[:1], settings["engine"]]
     for name in settings["modules"]:
         importlib.import_module(name)
-    import supervisor  # type: ignore[import-not-found]  # noqa: F401  (loaded before any fork)
+    import refused  # type: ignore[import-not-found]  # noqa: F401  (loaded before any fork)
+    import supervisor  # type: ignore[import-not-found]  # noqa: F401
     from seat import Seat, sit  # type: ignore[import-not-found]  # beside this file
 
     seat = Seat(settings["limits"]["output"])  # IPython takes a tenth of a second: once for all
@@ -128,7 +130,9 @@ def _mount(kind: str, place: str, size: int) -> None:
 
 
 def _become(user: int | None) -> None:
-    """Another user where there is one, no capabilities, and no way back."""
+    """Another user where there is one, no capabilities, no calls that nobody needs, and no way back."""
+    from refused import refuse  # beside this file
+
     for capability in range(64):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     if user is not None:
@@ -138,6 +142,7 @@ def _become(user: int | None) -> None:
     header, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
     if libc.capset(header, none) or libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "capset")
+    refuse(libc)
 
 
 def _limit(limits: dict[str, int]) -> None:

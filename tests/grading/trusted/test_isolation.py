@@ -1,7 +1,9 @@
 """Grading says what it ran in: a sandbox, or none; and it refuses rather than pretend."""
 
 import csv
+import errno
 import io
+import platform
 
 import pytest
 from mini import GOOD, TENSOR_MODULE, answered, hand_in, sandboxed
@@ -13,8 +15,25 @@ from tito.grading.feedback import write_feedback
 from tito.grading.grade import grade_module
 from tito.grading.report import csv_text, grade_rows
 from tito.grading.work import EXPOSED
-from tito.trusted import box, runner
+from tito.trusted import box, refused, runner
 
+ASKS = """
+import ctypes, threading
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+
+
+def error_of(*call):
+    ctypes.set_errno(0)
+    return ctypes.get_errno() if libc.syscall(*call) < 0 else 0
+
+
+refused = {number: error_of(number, 0, 0, 0, 0, 0) for number in NUMBERS}
+print("refused", sorted(set(refused.values())), "clone", error_of(CLONE, 0x10000011, 0, 0, 0, 0))
+thread = threading.Thread(target=print, args=("a thread runs",))
+thread.start()
+thread.join()
+"""
 HARD_END = "#| export\ndef shift(x, by):\n    import os\n    os._exit(1)\n"
 SLOW = "#| export\ndef shift(x, by):\n    while True:\n        pass\n"
 MANY = 20
@@ -43,6 +62,17 @@ def test_a_cell_that_ends_its_process_costs_itself(course):
     assert rows["ann"].notes == ()
     assert rows["ben"].notes == ("Cell 'test-shift' ended the Python process; the other cells were still run.",)
     assert "was stopped: one cell may take 4 seconds" in rows["cleo"].notes[0]
+
+
+@sandboxed
+def test_system_calls_that_no_answer_needs_are_refused(course):
+    column = refused.MACHINES[platform.machine()][0]
+    numbers = [both[column] for both in refused.CALLS.values()]
+    asks = ASKS.replace("NUMBERS", str(numbers)).replace("CLONE", str(refused.CLONE[column]))
+    graded(course, {"ann": GOOD | {"shift": GOOD["shift"] + asks}}, Isolation.SANDBOX)
+    told = course.graded("ann", TENSOR_MODULE).read_text()
+    assert f"refused [{errno.EPERM}] clone {errno.EPERM}" in told
+    assert "a thread runs" in told
 
 
 @sandboxed
