@@ -1185,9 +1185,9 @@ The parts together: slopes of lookup and positions, and a network that learns mo
 def test_module():
     """Measured slopes, and a small network that reads Python."""
     rng = np.random.default_rng(10)
-    weight, table = rng.normal(size=(7, 4)), rng.normal(size=(5, 4))
+    weight, table = rng.normal(size=(7, 2)), rng.normal(size=(5, 2))
     ids = np.array([[1, 1, 6], [0, 1, 3]])
-    gradient_check(lambda weight: relu(PositionalEncoding(5, 4)(embedding(ids, weight))), weight)
+    gradient_check(lambda weight: relu(PositionalEncoding(5, 2)(embedding(ids, weight))), weight)
     gradient_check(lambda w, t: embedding(ids, w) * embedding([0, 1, 2], t), weight, table)
     words = number_words(read_words(20_000), 100)[1]
     losses = train_missing(words, 100, steps=50)[1]

@@ -448,7 +448,7 @@ def test_unit_composed():
     check_close(lambda: composed_attention(q, k, v, None, 1.0)[0].data, np.zeros((3, 2)))
     check_close(lambda: composed_attention(q, k, v, None, 1.0)[1].data, shades)
     ### BEGIN HIDDEN TESTS
-    gradient_check(lambda q, k, v: composed_attention(q, k, v)[0], a, b, c)
+    gradient_check(lambda q, k, v: composed_attention(q, k, v)[0], a[:2, :2], b[:3, :2], c[:3])
     manual_seed(0)
     many = Tensor(np.tile(a[:1], (2000, 1)))  # one question, often
     kept = composed_attention(many, k, v, None, 0.5)[0].data
