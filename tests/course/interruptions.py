@@ -1,16 +1,20 @@
 """Commands of an instructor that end before their time, and what a course holds afterwards."""
 
+import contextlib
+import ctypes
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+import psutil
 from inboxes import put
 from mini import ACTIVATIONS_MODULE, GOOD, TENSOR_MODULE, add_public_files, answered
 
@@ -32,6 +36,7 @@ APART = (
     "runs.log",
 )  # databases, whose rows are compared; what `FastRunner` writes
 LONGEST = 120  # seconds that a command may take on a busy machine
+SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 START = "import os, runpy; os.write({}, b'.'); runpy.run_module('tito', run_name='__main__', alter_sys=True)"
 
 
@@ -124,6 +129,27 @@ def run(course: Course, words: Sequence[str], number: int = 0, delay: float = 0.
         assert ended is not None, f"signal {number} did not end the command"
         shown.seek(0)
         return Ended(ended, shown.read().decode(), time.monotonic() - start)
+
+
+@contextmanager
+def orphans() -> Iterator[Callable[[float], list[psutil.Process]]]:
+    """Adopt what others leave behind; yields a function that says what is left of it after so many seconds."""
+    known, prctl = set(psutil.Process().children(recursive=True)), ctypes.CDLL(None).prctl
+
+    def left(seconds: float) -> list[psutil.Process]:
+        end = time.monotonic() + seconds
+        while (there := set(psutil.Process().children(recursive=True)) - known) and time.monotonic() < end:
+            for one in there:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(one.pid, os.WNOHANG)
+            time.sleep(0.02)
+        return sorted(there, key=lambda one: one.pid)
+
+    prctl(SET_CHILD_SUBREAPER, 1)
+    try:
+        yield left
+    finally:
+        prctl(SET_CHILD_SUBREAPER, 0)
 
 
 def _be_tito(course: Course, words: Sequence[str], output: int, begins: int, fresh: bool) -> None:

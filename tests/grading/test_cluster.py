@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+from interruptions import run
 from mini import GOOD, TENSOR_MODULE, answered, hand_in, sandboxed
 
 from tito.errors import CourseError
@@ -54,6 +55,18 @@ def test_a_worker_killed_in_the_middle(scheduler, ready):
     assert report(ready) == there
     assert there.count("graded,10,10,5") == 2
     assert there.count("crashed,4,10,5") == 2
+
+
+def test_as_a_shell_runs_it(scheduler, ready):
+    done = run(ready, ("grade", "01", "--dask", scheduler), fresh=True)
+    assert done.code == 0, done.text
+    lines = done.text.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("01_tensor  ")] == [f"s{n}" for n in range(CLASS)]
+    assert lines[-1] == "Next: tito report, tito feedback"
+    there = report(ready)
+    (ready.state / "journal.db").unlink()
+    list(grade_module(ready, TENSOR_MODULE))
+    assert report(ready) == there
 
 
 def test_no_scheduler(monkeypatch):

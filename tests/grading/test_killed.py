@@ -1,7 +1,7 @@
 """`tito grade` with its processes, killed at random points: nothing is lost, nothing is done twice, no grade differs.
 
-`make test` kills at 20 points, `.ci/run` at 100: one run of a class is killed again and again until it comes to its
-end, then the next class begins. What must hold is looked at after every kill.
+`make test` kills at 20 points, `.ci/run` at 100, also with scorers and boxes: one run of a class is killed again and
+again until it comes to its end, then the next class begins. What must hold is looked at after every kill.
 """
 
 import os
@@ -11,11 +11,12 @@ import signal
 import sys
 
 import pytest
-from interruptions import copy, differences, everything, prepared, run
-from mini import FastRunner
+from interruptions import copy, differences, everything, orphans, prepared, run
+from mini import FastRunner, sandboxed
 
 from tito.grading import grade
 from tito.grading.journal import read_journal
+from tito.trusted.runner import TrustedRunner
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks")
 
@@ -24,10 +25,31 @@ WORDS = ("grade", "01", "--jobs", "2")
 POINTS = int(os.environ.get("TITO_KILLS", "100"))
 
 
-@pytest.mark.parametrize("points", [20, pytest.param(POINTS, marks=pytest.mark.slow)])
+class Counted(TrustedRunner):
+    """Every run leaves a line in a file, as `FastRunner`'s do."""
+
+    def run(self, *args):
+        with (self.scratch.parent / "runs.log").open("a") as file:
+            file.write("---\n")
+        return super().run(*args)
+
+
+CASES = (
+    (20, FastRunner),
+    pytest.param(POINTS, FastRunner, marks=pytest.mark.slow),
+    pytest.param(POINTS, Counted, marks=[pytest.mark.slow, sandboxed]),
+)
+
+
+@pytest.mark.parametrize(("points", "runner"), CASES)
 @pytest.mark.timeout(3600)
-def test_killed_at_random_points(points, released_once, tmp_path, monkeypatch):
-    monkeypatch.setattr(grade, "TrustedRunner", FastRunner)
+def test_killed_at_random_points(points, runner, released_once, tmp_path, monkeypatch):
+    monkeypatch.setattr(grade, "TrustedRunner", runner)
+    with orphans() as left:
+        kill_at_random(points, released_once, tmp_path, left)
+
+
+def kill_at_random(points, released_once, tmp_path, left):
     before = prepared("grade", released_once, tmp_path / "before", CLASS)
     course = copy(before, tmp_path / "whole")
     whole_run = run(course, WORDS)
@@ -48,6 +70,8 @@ def test_killed_at_random_points(points, released_once, tmp_path, monkeypatch):
             if stopped.code == 0:
                 break
             kills += 1
+        assert left(60) == []
+        assert list(tmp_path.rglob("tito-seats-*")) == []
         assert differences(everything(course), whole) == {}
         assert runs(course) == CLASS + ran_in_vain
         completed += 1

@@ -90,3 +90,13 @@ def test_a_part_of_a_file(share, ready):
 def test_no_shard(text):
     with pytest.raises(CourseError, match=f"'{text}' is no shard. Write K/N"):
         parse_shard(text)
+
+
+def test_one_student_is_no_part_of_a_class(ready):
+    refused = run(ready, ("grade", "01", "--student", "s01", "--shards", "1/3"))
+    assert refused.code == 2
+    assert refused.text.splitlines() == [
+        "Problem: --student and --shards do not go together.",
+        "Next: Leave out one of them.",
+    ]
+    assert not (ready.state / "shards").exists()

@@ -48,6 +48,8 @@ def grade(
     from tito.grading.grade import engine_with, grade_module, processors, require_submissions
     from tito.grading.shards import grade_shard, parse_shard, write_shard
 
+    if student and shards:
+        raise CourseError("--student and --shards do not go together.", "Leave out one of them.")
     shard = parse_shard(shards) if shards else None
     course = find_course()
     work = []

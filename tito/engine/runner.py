@@ -52,6 +52,7 @@ class Reason(Enum):
     CELL_TIME = "was stopped: one cell may take {limits.cell_seconds:g} seconds"
     TOTAL_TIME = "was stopped: all cells together may take {limits.total_seconds:g} seconds"
     ENDED = "ended the Python process"
+    SCORER = "ended the process that runs its tests"
     GARBLED = "wrote into the grader's own pipe"
 
 

@@ -4,10 +4,12 @@ import ast
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import asdict
@@ -16,7 +18,7 @@ from typing import Any
 
 import nbformat
 from nbformat.notebooknode import NotebookNode, from_dict
-from nbformat.v4 import new_notebook
+from nbformat.v4 import new_code_cell, new_notebook
 
 import tito
 from tito.engine.cells import is_answer, is_test
@@ -36,6 +38,7 @@ from tito.trusted.wire import Closed, Garbled, TooLate, receive, send
 
 PATIENCE = 90.0  # seconds until scorer and box stand
 GRACE = 5.0  # seconds after a limit, until the scorer is ended from here
+TRIES = 2  # of a submission in whose time a process of ours died
 SCORER = ["-m", "tito.trusted.scorer"]
 LOADED = ("numpy", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "stack_data", "tito.lab")
 
@@ -65,11 +68,22 @@ class TrustedRunner(SubprocessRunner):
     def run(self, notebook: NotebookNode, stack: Path, limits: Limits) -> Execution:
         """Run the code cells of `notebook` but its measurements (changed in place: outputs are filled in).
 
+        A submission in whose time scorer or box died is run again with new ones: somebody else may have been to blame.
+
         Raises:
             CourseError: the box does not work here.
+            RuntimeError: scorer or box died each time.
         """
-        self._scorer(notebook, stack, limits)  # its start is not the first student's time
-        return super().run(notebook, stack, limits)
+        for tries in range(1, TRIES + 1):
+            scorer = self._scorer(notebook, stack, limits)  # its start is not the first student's time
+            execution = super().run(notebook, stack, limits)
+            if not execution.stops:
+                return execution
+            if not scorer.works(limits):
+                self.__exit__()
+            elif tries == TRIES or not any(stop.reason is Reason.SCORER for stop in execution.stops):
+                return execution
+        raise RuntimeError(f"it ended the grader's own processes {TRIES} times")
 
     def attempt(
         self, notebook: NotebookNode, stack: Path, limits: Limits, folder: Path, end: float
@@ -87,14 +101,17 @@ class TrustedRunner(SubprocessRunner):
             if key not in self._scorers:
                 for scorer in self._scorers.values():
                     scorer.close()
-                self._scorers = {key: _Scorer(notebook, stack, limits, self.isolation)}
+                self._scorers = {key: _Scorer(notebook, stack, limits, self.isolation, self.scratch)}
             return self._scorers[key]
 
 
 class _Scorer:
     """The process that forks for each submission."""
 
-    def __init__(self, notebook: NotebookNode, stack: Path, limits: Limits, isolation: Isolation | None) -> None:
+    def __init__(
+        self, notebook: NotebookNode, stack: Path, limits: Limits, isolation: Isolation | None, scratch: Path | None
+    ) -> None:
+        self.folder = tempfile.mkdtemp(prefix="tito-", dir=scratch)
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         given = [cell if not is_answer(cell) else cell | {"source": ""} for cell in notebook.cells]
         settings = {
@@ -111,7 +128,7 @@ class _Scorer:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            env=os.environ | variables | {"NBGRADER_EXECUTION": "autograde"},
+            env=os.environ | variables | {"NBGRADER_EXECUTION": "autograde", "TMPDIR": self.folder},
             start_new_session=True,
         )
         theirs.close()
@@ -129,11 +146,19 @@ class _Scorer:
             raise CourseError(*(trouble or ("The grader's own process does not start.", "This is a bug of tito.")))
 
     def open(self) -> socket.socket:
-        """Let it fork for one submission, and return the link to that process."""
+        """Let it fork for one submission, and return the link to that process: a closed one when the scorer is dead."""
         ours, theirs = socket.socketpair()
-        socket.send_fds(self.control, [b"score"], [theirs.fileno()])
+        with contextlib.suppress(OSError):
+            socket.send_fds(self.control, [b"score"], [theirs.fileno()])
         theirs.close()
         return ours
+
+    def works(self, limits: Limits) -> bool:
+        """Whether a cell that does nothing comes to its end."""
+        idle = new_notebook(cells=[new_code_cell("None")])
+        attempt = _TrustedAttempt(idle, limits, time.monotonic() + GRACE, self.open())
+        attempt.run(set())
+        return attempt.failed is None
 
     def close(self) -> None:
         """End it, and the box with it."""
@@ -145,6 +170,7 @@ class _Scorer:
             self.process.wait()
         if self.process.stdin:
             self.process.stdin.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class _TrustedAttempt:
@@ -171,7 +197,7 @@ class _TrustedAttempt:
         except TooLate:
             self.failed = (self._current, Reason.TOTAL_TIME)
         except (Closed, OSError):
-            self.failed = (self._current, Reason.ENDED)
+            self.failed = (self._current, Reason.SCORER)
         except (Garbled, nbformat.ValidationError, ValueError, TypeError, RecursionError):
             self.failed = (self._current, Reason.GARBLED)
         finally:

@@ -135,7 +135,12 @@ def main() -> None:
     except CourseError as error:
         control.send(json.dumps([error.problem, error.cure]).encode())
         return
-    page = prepare(cells, stack, import_elsewhere)
+    with contextlib.closing(nursery), contextlib.suppress(ConnectionError):  # who asks may be gone by now
+        _serve(control, nursery, prepare(cells, stack, import_elsewhere))
+
+
+def _serve(control: socket.socket, nursery: box.Nursery, page: Page) -> None:
+    """Fork for each submission."""
     gc.collect()
     gc.freeze()  # as in the nursery
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -143,7 +148,6 @@ def main() -> None:
     while True:
         message, handles, _, _ = socket.recv_fds(control, 100, 1)
         if not message:
-            nursery.close()
             return
         if os.fork() == 0:
             control.close()
