@@ -1,7 +1,8 @@
 """`tito grade` with its processes, killed at random points: nothing is lost, nothing is done twice, no grade differs.
 
-`make test` kills at 20 points, `.ci/run` at 100, also with scorers and boxes: one run of a class is killed again and
-again until it comes to its end, then the next class begins. What must hold is looked at after every kill.
+`make test` kills at 20 points, `.ci/run` at 100, and at 20 with scorers and boxes (`TITO_KILLS=100` for more): one run of
+a class is killed again and again until it comes to its end, then the next class begins. What must hold is looked at
+after every kill.
 """
 
 import os
@@ -22,7 +23,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks")
 
 CLASS = 12
 WORDS = ("grade", "01", "--jobs", "2")
-POINTS = int(os.environ.get("TITO_KILLS", "100"))
+FEW, MANY = 20, 100
+SANDBOXED = int(os.environ.get("TITO_KILLS", FEW))
 
 
 class Counted(TrustedRunner):
@@ -35,9 +37,9 @@ class Counted(TrustedRunner):
 
 
 CASES = (
-    (20, FastRunner),
-    pytest.param(POINTS, FastRunner, marks=pytest.mark.slow),
-    pytest.param(POINTS, Counted, marks=[pytest.mark.slow, sandboxed]),
+    (FEW, FastRunner),
+    pytest.param(MANY, FastRunner, marks=pytest.mark.slow),
+    pytest.param(SANDBOXED, Counted, marks=[pytest.mark.slow, sandboxed]),
 )
 
 
