@@ -1,4 +1,4 @@
-"""`tito lab` in a student's kit, as a process of its own, with nothing that opens a browser."""
+"""`tito lab` in a student's kit and Formgrader in a course, as processes of their own that open no browser."""
 
 import json
 import os
@@ -19,6 +19,20 @@ PATIENCE = 90  # seconds: a server may start slowly on a busy machine
 @contextmanager
 def tito_lab(kit: Course, module: Module, home: Path) -> Iterator[dict[str, str]]:
     """Run `tito lab NN` in a kit with a home of its own; give what the server says of itself when it is ready."""
+    with _running(kit, ["tito", "lab", f"{module.number:02d}"], home) as facts:
+        yield facts
+
+
+@contextmanager
+def formgrader(course: Course, home: Path) -> Iterator[dict[str, str]]:
+    """Run a Jupyter server with nbgrader's Formgrader in a course, as `tito_lab`, for whoever comes."""
+    options = ["--no-browser", "--allow-root", "--port-retries=50", "--IdentityProvider.token="]
+    with _running(course, ["jupyter_server", *options], home) as facts:
+        yield facts
+
+
+@contextmanager
+def _running(course: Course, module: list[str], home: Path) -> Iterator[dict[str, str]]:
     own = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "NBGRADER", "IPYTHON"))}
     runtime = home / "runtime"
     own |= {
@@ -26,13 +40,14 @@ def tito_lab(kit: Course, module: Module, home: Path) -> Iterator[dict[str, str]
         "HOME": str(home),
         "JUPYTER_RUNTIME_DIR": str(runtime),
         "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(kit.root), str(ROOT)]),
+        "PYTHONPATH": os.pathsep.join([str(course.root), str(ROOT)]),
     }
-    command = [sys.executable, "-m", "tito", "lab", f"{module.number:02d}"]
-    with open(home / "lab.log", "w") as log:
-        server = subprocess.Popen(command, cwd=kit.root, env=own, stdout=log, stderr=subprocess.STDOUT)
+    with open(home / "server.log", "w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", *module], cwd=course.root, env=own, stdout=log, stderr=subprocess.STDOUT
+        )
     try:
-        yield _facts(server, runtime, home / "lab.log")
+        yield _facts(server, runtime, home / "server.log")
     finally:
         server.terminate()
         server.wait(timeout=60)
@@ -47,4 +62,4 @@ def _facts(server: subprocess.Popen, runtime: Path, log: Path) -> dict[str, str]
             if facts:
                 return facts
         time.sleep(0.2)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+    raise RuntimeError(f"The server did not start:\n{log.read_text()}")

@@ -89,17 +89,22 @@ def test_a_reason_is_shown_as_it_is(course):
 
 
 def test_what_markdown_may_hold(course):
-    links = "[web](https://example.org/a) [data](data:text/html,x) ![dot](data:image/png;base64,iVBO) <u>under</u>"
-    hand_in(
-        course, "ann", answered(course, GOOD | {"q-float32": f"**bold** {links} <a href='//x.org' title='t'>y</a>"})
-    )
+    answer = "**bold** [web](https://example.org/a) ![dot](data:image/png;base64,iVBO) <sub>below</sub> $a<b$"
+    hand_in(course, "ann", answered(course, GOOD | {"q-float32": answer}))
+    hand_in(course, "eve", answered(course, GOOD | {"q-float32": f"{answer} [data](data:text/html,x)"}))
     list(grade_module(course, TENSOR_MODULE))
-    (path,) = write_feedback(course, TENSOR_MODULE)
-    (answer,) = re.findall(r"<p><strong>bold</strong>.*?</p>", path.read_text(), re.DOTALL)
-    assert re.findall(r'(?:href|src)="([^"]*)"', answer) == ["https://example.org/a", "data:image/png;base64,iVBO"]
-    assert "title" not in answer
-    assert "<u>" not in answer
-    assert "under" in answer
+    assert len(list(write_feedback(course, TENSOR_MODULE))) == 2
+    (shown,) = re.findall(r"<p><strong>bold</strong>.*?</p>", page(course, "ann"), re.DOTALL)
+    assert re.findall(r'(?:href|src)="([^"]*)"', shown) == ["https://example.org/a", "data:image/png;base64,iVBO"]
+    assert shown.endswith("<sub>below</sub> $a&lt;b$</p>")
+    assert f"{answer} [data](data:text/html,x)" in words(page(course, "eve"))
+
+
+def test_a_missing_attachment_stops_nobody(course):
+    hand_in(course, "eve", answered(course, GOOD | {"q-float32": "![x](attachment:gone.png)"}))
+    list(grade_module(course, TENSOR_MODULE))
+    assert len(list(write_feedback(course, TENSOR_MODULE))) == 1
+    assert "![x](attachment:gone.png)" in words(page(course, "eve"))
 
 
 def test_hidden_tests_are_not(graded):

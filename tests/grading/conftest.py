@@ -17,7 +17,9 @@ def _load(name, path):
 
 
 fixtures = _load("course_fixtures", HERE.with_name("course") / "conftest.py")
-for path in ("postgresql.py", "attacks/bank.py", "trusted/fuzz.py"):
+for path in ("postgresql.py", "payloads.py", "attacks/bank.py", "trusted/fuzz.py"):
     _load(Path(path).stem, HERE / path)
 released_once, course = fixtures.released_once, fixtures.course
 real_course, runner = fixtures.real_course, fixtures.runner
+if "browser" in sys.modules:
+    _load("showing", HERE / "showing.py")

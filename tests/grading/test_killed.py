@@ -1,7 +1,7 @@
 """`tito grade` with its processes, killed at random points: nothing is lost, nothing is done twice, no grade differs.
 
-`make test` kills at 20 points, `.ci/run` at 100, and at 20 with scorers and boxes (`TITO_KILLS=100` for more): one run of
-a class is killed again and again until it comes to its end, then the next class begins. What must hold is looked at
+`make test` kills at 20 points, `.ci/run` at 100, and at 20 with scorers and boxes (`TITO_KILLS=100` for more): one run
+of a class is killed again and again until it comes to its end, then the next class begins. What must hold is looked at
 after every kill.
 """
 

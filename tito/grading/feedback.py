@@ -9,7 +9,6 @@ from typing import Any
 
 import nbformat
 import nbgrader
-import nh3
 from jinja2 import pass_context
 from nbconvert.exporters import HTMLExporter
 from nbformat.notebooknode import NotebookNode
@@ -21,6 +20,7 @@ from tito.engine.skeleton import load_skeleton
 from tito.errors import CourseError
 from tito.files import write_atomic
 from tito.grading.gradebook import gradebook_storage, gradebook_url, open_gradebook
+from tito.grading.harmless import clean, harmless
 from tito.grading.journal import Entry, read_journal, read_notebook
 from tito.grading.scores import Score, read_scores
 from tito.grading.storage import storage
@@ -29,13 +29,6 @@ from tito.registry import Module
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 SCRIPTS = re.compile(r"<script\b.*?</script\s*>", flags=re.DOTALL | re.IGNORECASE)
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-TAGS = {
-    *("a", "abbr", "b", "blockquote", "br", "code", "dd", "del", "details", "div", "dl", "dt", "em", "h1", "h2", "h3"),
-    *("h4", "h5", "h6", "hr", "i", "img", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "summary", "sup"),
-    *("table", "tbody", "td", "th", "thead", "tr", "ul"),
-}
-ATTRIBUTES = {"*": {"class", "id"}, "a": {"href"}, "abbr": {"title"}, "img": {"src", "alt", "title"}}
-SCHEMES = {"http", "https", "data"}  # data: for pictures only
 HIDDEN_LINE = "(a line of a hidden test)"
 SHORTEST_SECRET = 8  # characters; shorter lines such as "else:" tell nothing
 
@@ -114,18 +107,11 @@ def _grade_id(cell: NotebookNode) -> str:
 
 
 class _QuietExporter(HTMLExporter):
-    """nbgrader's feedback page with everything that a student wrote sanitised; its template does outputs only."""
+    """nbgrader's feedback page with all Markdown sanitised; its template does outputs only."""
 
     @pass_context
     def markdown2html(self, context: Any, source: str) -> str:
-        rendered = super().markdown2html(context, source)
-        return nh3.clean(
-            rendered, tags=TAGS, attributes=ATTRIBUTES, attribute_filter=_web_links_only, url_schemes=SCHEMES
-        )
-
-
-def _web_links_only(tag: str, attribute: str, value: str) -> str | None:
-    return None if (tag, attribute) == ("a", "href") and not value.startswith("http") else value
+        return clean(super().markdown2html(context, source))
 
 
 def _points(value: object) -> float | str:
@@ -150,7 +136,7 @@ def _exporter() -> HTMLExporter:
 
 
 def public_notebook(graded: NotebookNode, full: NotebookNode, released: NotebookNode) -> NotebookNode:
-    """Return a graded notebook as its author may see it.
+    """Return a graded notebook as its author may see it, and as a browser may show it.
 
     Test cells show the released text and, where they failed, only the message; a line of a hidden test is removed
     from every output, wherever it was printed.
@@ -172,7 +158,7 @@ def public_notebook(graded: NotebookNode, full: NotebookNode, released: Notebook
                 output.text = _without(output.text, secrets)
             else:
                 output.data = {mime: _clean(value, secrets) for mime, value in output.data.items()}
-    return notebook
+    return harmless(notebook)
 
 
 def hidden_lines(full: NotebookNode, released: NotebookNode) -> frozenset[str]:

@@ -15,12 +15,13 @@ from nbgrader.utils import parse_utc
 from tito.course import Course
 from tito.files import write_atomic
 from tito.grading.gradebook import STAMP, gradebook_storage, timestamp
+from tito.grading.harmless import harmless
 from tito.grading.storage import storage
 from tito.registry import Module
 
 
 def record(gradebook: Gradebook, course: Course, module: Module, student: str, notebook: NotebookNode) -> None:
-    """Store the scores of a graded notebook, then write it to `autograded/`; doing it twice changes nothing.
+    """Store the scores of a graded notebook, then write it, harmless, to `autograded/`; doing it twice changes nothing.
 
     Points given by hand and comments of graders stay. The late penalty is left to `update_penalties`.
 
@@ -28,16 +29,17 @@ def record(gradebook: Gradebook, course: Course, module: Module, student: str, n
         CourseError: the gradebook or the disk refuse; any other error is the submission's.
     """
     target, stamp = course.graded(student, module), timestamp(course.submission(student, module))
+    shown = harmless(notebook)
     _without_partial_credit(notebook)
     with gradebook_storage(course), _one_commit(gradebook):
         gradebook.update_or_create_student(student)
         facts = {"timestamp": parse_utc(stamp)} if stamp else {}
         submission = gradebook.update_or_create_submission(module.folder, student, **facts)
-        step = _SaveGrades(_Stored(gradebook, submission), _graded_before(target), notebook)
+        step = _SaveGrades(_Stored(gradebook, submission), _graded_before(target), shown)
         for number, cell in enumerate(notebook.cells):
             step.preprocess_cell(cell, {}, number)
     with storage(f"{target.parent.parent.parent.name}/"):
-        write_atomic(target, nbformat.writes(notebook))
+        write_atomic(target, nbformat.writes(shown))
         if stamp:
             write_atomic(target.with_name(STAMP), stamp)
 
