@@ -277,6 +277,27 @@ def test_a_helper_in_a_cell_of_ones_own_is_named(notebook, skeleton):
     assert remarks == (f"{said} that uses them.",)
 
 
+@pytest.mark.parametrize("timer", ["%%time", "%%timeit -n1 -r1"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_command_that_times_an_answer_is_left_out(timer, first, notebook, skeleton):
+    cell = cell_of(notebook, "scale")
+    directive, rest = GOOD["scale"].split("\n", 1)
+    cell["source"] = f"{timer}\n{directive}\n{rest}" if first else f"{directive}\n{timer}\n{rest}"
+    answers, _, remarks = check(notebook, skeleton)
+    assert answers["scale"].rstrip() == GOOD["scale"].rstrip()
+    assert remarks == (f"'{timer}' at the top of cell 'scale' was left out: it is no Python.",)
+
+
+def test_an_answer_written_in_a_text_cell_of_ones_own_is_mentioned(notebook, skeleton):
+    place = notebook["cells"].index(cell_of(notebook, "q-float32"))
+    notebook["cells"].insert(place + 1, {"cell_type": "markdown", "metadata": {}, "source": "Because it is half."})
+    assert check(notebook, skeleton)[2] == ()
+    (slot,) = (slot for slot in skeleton.slots if slot.grade_id == "q-float32")
+    cell_of(notebook, "q-float32")["source"] = slot.shown
+    said = "Written answer 'q-float32' is blank, and a text cell of your own is left out: write into the answer's cell."
+    assert check(notebook, skeleton)[2] == (said,)
+
+
 def own_cell(source):
     return {"cell_type": "code", "metadata": {}, "source": source}
 
@@ -441,7 +462,8 @@ def test_lone_surrogates_cannot_break_the_writing(notebook, skeleton):
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"", "not valid JSON"),
+        (b"", "the file is empty"),
+        (b" \n", "the file is empty"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "not valid JSON"),
         (b"{" * 3, "not valid JSON"),
         (b"[" * 100_000, "not valid JSON"),
@@ -461,7 +483,7 @@ def test_a_large_file_is_refused_without_reading_it(tmp_path, monkeypatch):
     with path.open("wb") as file:
         file.truncate(100 * 1000 * 1000)
     monkeypatch.setattr(os, "fdopen", lambda *_: pytest.fail("the file was read"))
-    with pytest.raises(Unreadable, match=r"100\.0 MB; the limit is 5\.2 MB"):
+    with pytest.raises(Unreadable, match=r"100\.0 MB; the limit is 5\.2 MB; clear its outputs"):
         read_bytes(path)
     assert MAX_BYTES == 5 * 1024 * 1024
 

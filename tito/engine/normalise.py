@@ -7,7 +7,7 @@ from nbformat.notebooknode import NotebookNode
 from tito.engine.layout import Layout
 from tito.engine.reading import Submission, Unreadable, format_repairs
 from tito.engine.remarks import remarks
-from tito.engine.skeleton import Skeleton, with_directives
+from tito.engine.skeleton import Skeleton, with_directives, without_timer
 from tito.sources.cells import Cell
 
 
@@ -56,8 +56,10 @@ def normalise(submission: Submission, skeleton: Skeleton) -> Normalised:
     notebook, marks = skeleton.notebook(), []
     for slot in skeleton.slots:
         if slot.answer and slot.index in layout.found:
-            source, changed = with_directives(layout.found[slot.index].source, slot.shown, slot.kind)
+            source, timer = without_timer(layout.found[slot.index].source)
+            source, changed = with_directives(source, slot.shown, slot.kind)
             notebook.cells[slot.index].source = source
+            marks += [f"'{timer}' at the top of cell {slot.label} was left out: it is no Python."] if timer else []
             marks += [f"The '#|' lines of cell {slot.label} had been changed; they were put back."] if changed else []
     repairs = [*submission.repairs, *layout.repairs(), *format_repairs(submission)]
     return Normalised(notebook, tuple(repairs), (*marks, *remarks(layout)))

@@ -44,7 +44,8 @@ def read_bytes(path: Path) -> bytes:
         if not stat.S_ISREG(facts.st_mode):
             raise Unreadable("this is not a regular file")
         if facts.st_size > MAX_BYTES:
-            raise Unreadable(f"the file has {facts.st_size / 1e6:.1f} MB; the limit is {MAX_BYTES / 1e6:.1f} MB")
+            size, most = facts.st_size / 1e6, MAX_BYTES / 1e6
+            raise Unreadable(f"the file has {size:.1f} MB; the limit is {most:.1f} MB; clear its outputs")
         with os.fdopen(handle, "rb", closefd=False) as file:
             data = file.read(MAX_BYTES + 1)
     finally:
@@ -60,6 +61,8 @@ def parse_submission(data: bytes) -> Submission:
     Raises:
         Unreadable: not JSON, or JSON without notebook cells.
     """
+    if not data.strip():
+        raise Unreadable("the file is empty")
     repairs: list[str] = []
     text = _decode(data, repairs)
     try:

@@ -8,7 +8,7 @@ MOVE_HELPERS = "put helpers into the answer cell that uses them."
 
 def remarks(layout: Layout) -> list[str]:
     """What answers do to others, and cells of the student's own, which are not run."""
-    return [*_earlier(layout), *_overwritten(layout), *_left_out(layout)]
+    return [*_earlier(layout), *_overwritten(layout), *_left_out(layout), *_written_elsewhere(layout)]
 
 
 def _earlier(layout: Layout) -> list[str]:
@@ -39,6 +39,17 @@ def _left_out(layout: Layout) -> list[str]:
     if own:
         count, verb = ("One cell", "is") if len(own) == 1 else (f"{len(own)} cells", "are")
         return [f"{count} of your own {verb} left out: {MOVE_HELPERS}"]
+    return []
+
+
+def _written_elsewhere(layout: Layout) -> list[str]:
+    """Text cells of the student's own where a written answer is missing."""
+    own = [i for i in layout.free() if layout.cells[i].kind == "markdown" and layout.cells[i].source.strip()]
+    answers = [slot for slot in layout.slots if slot.answer and slot.kind == "markdown" and slot.index in layout.found]
+    blank = [slot.label for slot in answers if slot.unwritten(layout.found[slot.index].source)]
+    if own and blank:
+        told = f"Written answer {', '.join(blank)} is blank, and a text cell of your own is left out"
+        return [f"{told}: write into the answer's cell."]
     return []
 
 

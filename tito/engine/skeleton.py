@@ -16,6 +16,7 @@ from tito.sources.package_file import STRAY_DIRECTIVE
 from tito.sources.syntax import parse
 
 STUB = "raise NotImplementedError"  # how the line starts that nbgrader puts in a solution's place
+TIMER = re.compile(r"%%(?:capture|prun|time|timeit)\b.*")
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,20 @@ def defined_names(source: str) -> frozenset[str]:
         elif isinstance(node, ast.Assign):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
     return frozenset(names)
+
+
+def without_timer(source: str) -> tuple[str, str]:
+    """Take from an answer the notebook command at its top that times it: with it the cell is no Python.
+
+    Returns:
+        The text, and the command, "" when there was none.
+    """
+    lines = source.splitlines()
+    tops = [number for number, line in enumerate(lines) if line.strip() and not line.startswith("#|")][:1]
+    for number in tops:
+        if TIMER.fullmatch(lines[number].strip()):
+            return "\n".join(lines[:number] + lines[number + 1 :]), lines[number].strip()
+    return source, ""
 
 
 def with_directives(source: str, shown: str, kind: str) -> tuple[str, bool]:

@@ -1,6 +1,7 @@
 """Names of a page that need the submission's box: checks, stores, modules of the box."""
 
 import ast
+import textwrap
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tito.lab import checks
-from tito.sources.syntax import parse
+from tito.sources.syntax import parse, shared_names
 from tito.trusted.channel import Channel
 from tito.trusted.handles import Handle
 from tito.trusted.page import AUGMENT, LOCAL, STORE, Page, remember
@@ -42,7 +43,7 @@ def give_names(page: Page, channel: Channel) -> None:
         return channel.ask("import", name if wanted else name.split(".")[0])
 
     def check_without(function: Any, *banned: str) -> None:
-        checks.check_without(written(function, channel.reports.texts), *banned)
+        checks.check_without(written(function, names, channel.reports.texts), *banned)
 
     def identity(value: Any) -> int:
         return int(channel.ask("builtin", "id", value)) if isinstance(value, Handle) else id(value)
@@ -62,13 +63,15 @@ def give_names(page: Page, channel: Channel) -> None:
     names["__builtins__"]["open"] = lambda *args: outside("builtins").open(*args)
 
 
-def written(function: Any, texts: dict[int, list[str]]) -> Any:
+def written(function: Any, names: dict[str, Any], texts: dict[int, list[str]]) -> Any:
     """A function of the page as text that can be read here; it is never called.
+
+    Of what is no `def` (a lambda, a method, an object) it is the text of the cell that gives it its name.
 
     Raises:
         TypeError: no cell defines it.
     """
-    name = str(function.__name__)
+    name = next((name for name, value in names.items() if value is function), "")
     for index, lines in reversed(texts.items()):
         source = "\n".join(lines)
         try:
@@ -77,11 +80,18 @@ def written(function: Any, texts: dict[int, list[str]]) -> Any:
             continue
         for node in reversed(tree.body):
             if isinstance(node, ast.FunctionDef) and node.name == name:
-                remember(file := f"<answer-{index}>", source)
-                alone = compile(ast.Module([_bare(node)], []), file, "exec")
-                code = next(part for part in alone.co_consts if isinstance(part, CodeType))
-                return FunctionType(code, {}, name)
-    raise TypeError(f"no cell defines {name}")
+                return _function(name, f"<answer-{index}>", source, _bare(node))
+        if name in shared_names(source).bound:
+            whole = f"def {name}():\n{textwrap.indent(source, '    ')}"
+            return _function(name, f"<answer-{index}>", whole, ast.parse(f"def {name}(): ...").body[0])
+    raise TypeError(f"no cell defines {name or 'it'}")
+
+
+def _function(name: str, file: str, source: str, node: ast.stmt) -> FunctionType:
+    """A function whose text is in `source`."""
+    remember(file, source)
+    alone = compile(ast.Module([node], []), file, "exec")
+    return FunctionType(next(part for part in alone.co_consts if isinstance(part, CodeType)), {}, name)
 
 
 def _bare(node: ast.FunctionDef) -> ast.FunctionDef:

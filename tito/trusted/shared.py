@@ -30,16 +30,16 @@ class Shared:
     @contextlib.contextmanager
     def checking(self) -> Iterator[None]:
         """Inside, what the box edits of our arrays and lists is seen; afterwards they are as they were."""
-        if self._undo is not None:
+        with contextlib.ExitStack() as afterwards:
+            if self._undo is None:
+                self._undo = []
+                afterwards.callback(self._restore_all)
             yield
-            return
-        self._undo = []
-        try:
-            yield
-        finally:
-            for undo in reversed(self._undo):
-                undo()
-            self._undo = None
+
+    def _restore_all(self) -> None:
+        for undo in reversed(self._undo or ()):
+            undo()
+        self._undo = None
 
     def pack(self, array: np.ndarray, arrays: list[bytes]) -> Any:
         """An array for a frame: its content, or only its number when the box has that content."""

@@ -2,8 +2,8 @@
 
 import contextlib
 import copy
+import os
 import signal
-import socket
 
 import hypothesis.strategies as st
 import numpy as np
@@ -84,13 +84,10 @@ def nursery(tmp_path_factory):
 @pytest.fixture(scope="module")
 def seat(nursery):
     """`seat(source)` is a channel to a new process that has run the text; its names are in the channel's `page`."""
-    channels = []
+    channels, processors = [], os.sched_getaffinity(0)
 
     def seat(source=PAGE):
-        ours, theirs = socket.socketpair()
-        socket.send_fds(nursery.control, [b"seat"], [theirs.fileno()])
-        theirs.close()
-        channel = Channel(ours)
+        channel = Channel(box.open_seat(nursery.control))
         channels.append(channel)
         channel.reports.texts[0] = source.splitlines()
         channel.cell({"source": source, "cell": 0, "count": 1})
@@ -99,6 +96,7 @@ def seat(nursery):
     yield seat
     for channel in channels:
         channel.link.close()
+    os.sched_setaffinity(0, processors)
 
 
 @pytest.fixture(scope="module")
