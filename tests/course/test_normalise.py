@@ -252,7 +252,7 @@ def test_many_deleted_cells_are_one_note(notebook, skeleton):
     assert note.startswith("3 given and test cells were deleted: 'imports', 'test-scale', 'test-shift'; the")
 
 
-def test_own_cells_are_not_run_but_mentioned(notebook, skeleton):
+def test_own_cells_that_no_answer_needs_are_left_out_without_a_word(notebook, skeleton):
     own = {
         "cell_type": "code",
         "metadata": {},
@@ -263,8 +263,7 @@ def test_own_cells_are_not_run_but_mentioned(notebook, skeleton):
     }
     notebook["cells"].insert(2, own)
     answers, repairs, remarks = check(notebook, skeleton)
-    assert (answers, repairs) == (GOOD, ())
-    assert remarks == ("One cell of your own is left out: put helpers into the answer cell that uses them.",)
+    assert (answers, repairs, remarks) == (GOOD, (), ())
 
 
 def test_a_helper_in_a_cell_of_ones_own_is_named(notebook, skeleton):
@@ -273,8 +272,21 @@ def test_a_helper_in_a_cell_of_ones_own_is_named(notebook, skeleton):
     helper = {"cell_type": "code", "metadata": {}, "source": "#| export\nimport numpy as np\ndef half(x): return x / 2"}
     notebook["cells"].insert(2, helper)
     _, _, remarks = check(notebook, skeleton)
-    said = "Cells of your own are left out, and an answer uses 'half' from there: put helpers into the answer cell"
-    assert remarks == (f"{said} that uses them.",)
+    assert remarks == (needs("half"),)
+
+
+def test_what_an_edited_given_cell_had_and_an_answer_needs_is_named(notebook, skeleton):
+    cell_of(notebook, "imports")["source"] += "\nfrom functools import reduce\n"
+    assert check(notebook, skeleton)[2] == ()
+    cell_of(notebook, "scale")["source"] = "#| export\ndef scale(x, factor):\n    return reduce(mul, [x, factor])\n"
+    _, repairs, remarks = check(notebook, skeleton)
+    assert repairs == ("Given cell 'imports' had been edited; the original was used.",)
+    assert remarks == (needs("reduce"),)
+
+
+def needs(name):
+    told = f"Your own cells and edits of given cells are left out, and an answer uses '{name}' from there"
+    return f"{told}: put helpers into the answer cell that uses them."
 
 
 @pytest.mark.parametrize("timer", ["%%time", "%%timeit -n1 -r1"])

@@ -7,7 +7,7 @@ MOVE_HELPERS = "put helpers into the answer cell that uses them."
 
 
 def remarks(layout: Layout) -> list[str]:
-    """What answers do to others, and cells of the student's own, which are not run."""
+    """What answers do to others, and what they need of text that is not run."""
     return [*_earlier(layout), *_overwritten(layout), *_left_out(layout), *_written_elsewhere(layout)]
 
 
@@ -31,15 +31,17 @@ def _overwritten(layout: Layout) -> list[str]:
 
 
 def _left_out(layout: Layout) -> list[str]:
-    own = [i for i in layout.free() if layout.cells[i].kind == "code" and layout.cells[i].source.strip()]
-    helpers = sorted(_wanted(layout) & {name for i in own for name in shared_names(layout.cells[i].source).bound})
-    if helpers:
-        names = ", ".join(f"'{name}'" for name in helpers)
-        return [f"Cells of your own are left out, and an answer uses {names} from there: {MOVE_HELPERS}"]
-    if own:
-        count, verb = ("One cell", "is") if len(own) == 1 else (f"{len(own)} cells", "are")
-        return [f"{count} of your own {verb} left out: {MOVE_HELPERS}"]
-    return []
+    """What an answer uses of cells that are the student's own, or of a given cell that was edited."""
+    not_run = [layout.cells[i] for i in layout.free() if layout.cells[i].kind == "code"]
+    for slot in layout.slots:
+        if slot.kind == "code" and not slot.answer and slot.index in layout.found:
+            not_run.append(layout.found[slot.index])
+    helpers = _wanted(layout) & {name for cell in not_run for name in shared_names(cell.source).bound}
+    if not helpers:
+        return []
+    names = ", ".join(f"'{name}'" for name in sorted(helpers))
+    told = f"Your own cells and edits of given cells are left out, and an answer uses {names} from there"
+    return [f"{told}: {MOVE_HELPERS}"]
 
 
 def _written_elsewhere(layout: Layout) -> list[str]:
