@@ -85,6 +85,11 @@ def stock(course: Course, module: Module) -> float:
     return (time.perf_counter() - start) / STOCK
 
 
+def show(name: str, one: float, seat: float, theirs: float) -> None:
+    """Print a row."""
+    print(f"{name:<16} {one:5.3f} s   {seat:5.3f} s   {theirs:6.2f} s   {theirs / one:8.1f}", flush=True)
+
+
 def main() -> None:
     """Print the table."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10
@@ -92,14 +97,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         course = make_course(Path(folder), modules)
         print("module             ours   sandbox   nbgrader   times as fast")
+        rows = []
         for module in modules:
             hand_in(course, module)
             stack = build_stack(course, module, Path(folder, "stacks", module.folder))
             one, seat = ours(course, module, stack, count)
-            theirs = stock(course, module)
-            print(
-                f"{module.folder:<16} {one:5.3f} s   {seat:5.3f} s   {theirs:6.2f} s   {theirs / one:8.1f}", flush=True
-            )
+            rows.append((one, seat, stock(course, module)))
+            show(module.folder, *rows[-1])
+        show("median", *(statistics.median(column) for column in zip(*rows, strict=True)))
 
 
 if __name__ == "__main__":

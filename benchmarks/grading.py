@@ -19,6 +19,7 @@ from pathlib import Path
 
 import nbformat
 from rich.console import Console
+from rich.progress import Progress, track
 from rich.table import Table
 
 from tito.course import Course
@@ -78,7 +79,8 @@ def hand_in_all(course: Course, modules: list[Module], count: int, hostile: floa
     """Hand in `count` notebooks, as many of each module."""
     kinds = {module.folder: itertools.cycle(answers_of(course, module)) for module in modules}
     attacks, owed = itertools.cycle(HOSTILE), 0.0
-    for number, module in zip(range(count), itertools.cycle(modules), strict=False):
+    numbers = track(range(count), "handing in", console=Console(stderr=True))
+    for number, module in zip(numbers, itertools.cycle(modules), strict=False):
         notebook = nbformat.read(course.released(module), as_version=4)
         answers, owed = next(kinds[module.folder]), owed + hostile
         attack = next(attacks) if owed >= 1 else ""
@@ -107,13 +109,17 @@ def answers_of(course: Course, module: Module) -> Iterator[dict[str, str]]:
 
 def measure(course: Course, modules: list[Module]) -> dict[str, object]:
     """Grade everything with a process for each processor; return numbers and seconds by module, and the memory used."""
-    from tito.grading.grade import grade_module, processors
+    from tito.grading.grade import grade_module, processors, submitted_students
 
     rows = []
-    for module in modules:
-        start = time.perf_counter()
-        statuses = [str(entry.shown_status) for entry in grade_module(course, module, jobs=processors())]
-        rows.append((module.folder, len(statuses), time.perf_counter() - start, statuses.count("failed")))
+    with Progress(*Progress.get_default_columns(), console=Console(stderr=True)) as progress:
+        task = progress.add_task("grading", total=sum(len(submitted_students(course, module)) for module in modules))
+        for module in modules:
+            start, statuses = time.perf_counter(), []
+            for entry in grade_module(course, module, jobs=processors()):
+                statuses.append(str(entry.shown_status))
+                progress.advance(task)
+            rows.append((module.folder, len(statuses), time.perf_counter() - start, statuses.count("failed")))
     return {"rows": rows, "processors": processors(), "megabytes": most_memory(), "load": os.getloadavg()[0]}
 
 
