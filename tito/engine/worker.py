@@ -4,6 +4,7 @@ Started as a script by `runner.py`, so it imports nothing of tito. Standard inpu
 job; when it closes later, the parent is gone and so is the reason to live. Every answer is one JSON line.
 """
 
+import ast
 import base64
 import builtins
 import contextlib
@@ -12,6 +13,7 @@ import json
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn
 
@@ -160,6 +162,16 @@ class Shell(InteractiveShell):
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         lines = stb if isinstance(stb, list) else [str(stb)]
         self.outputs.error(_name(evalue), _text(evalue), lines)
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """Look for a notebook's commands only in what is no Python: that takes longer than to compile it."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they come again when it is compiled
+            try:
+                ast.parse(raw_cell)
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                return str(super().transform_cell(raw_cell))  # type: ignore[no-untyped-call]
+        return raw_cell
 
     def enable_gui(self, gui: Any = None) -> None:
         """No window system here."""

@@ -69,7 +69,10 @@ class Server(Questions, Codec):  # type: ignore[misc]
         if caught:
             told = [[w.category.__name__, str(w.message)[:500], w.filename[:200], w.lineno] for w in caught[:20]]
             reply["warned"] = told
-        send(self.link, reply, parts)
+        try:
+            send(self.link, reply, parts)
+        except ValueError as error:  # too large
+            send(self.link, {"raised": self._told(error)}, [])
 
     def _done(self, question: dict[str, Any], arrays: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
         self.touched = set()

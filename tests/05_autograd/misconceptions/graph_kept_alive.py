@@ -1,5 +1,5 @@
 """Nothing needs to be released: Python frees what nobody uses."""
-# loses: test-backward, test-module-autograd
+# loses: test-backward
 
 # %% backward
 #| export

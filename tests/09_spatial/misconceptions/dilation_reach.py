@@ -1,5 +1,5 @@
 """A dilated kernel reaches over dilation * kernel pixels."""
-# loses: test-output-size, test-im2col
+# loses: test-output-size, test-im2col, test-module-spatial
 
 # %% output-size
 #| export

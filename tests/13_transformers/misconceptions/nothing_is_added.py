@@ -1,5 +1,5 @@
 """A block hands on what it found."""
-# loses: test-block
+# loses: test-block, test-module-transformers
 
 # %% block
 #| export

@@ -1,5 +1,5 @@
 """The first new query stands at place 0."""
-# loses: test-attend-new, test-advance, test-remembering, test-module-memoization
+# loses: test-attend-new, test-advance, test-remembering
 
 # %% attend-new
 #| export

@@ -15,6 +15,7 @@ from tito.engine.runner import Limits, Reason
 from tito.trusted import box
 from tito.trusted.channel import Channel, Halt
 from tito.trusted.handles import Handle, Untrusted, channel_of
+from tito.trusted.wire import MOST_TEXT
 
 PAGE = """import contextlib
 import numpy as np
@@ -276,6 +277,13 @@ def test_what_is_no_answer_ends_the_conversation(source, reason, seat):
     with pytest.raises(Halt) as halt:
         seat(source).ask("names", "f")["f"]()
     assert halt.value.reason is reason
+
+
+def test_a_value_that_is_too_large_is_an_error_in_the_test(seat):
+    large = seat(f"def f():\n    return 'x' * {MOST_TEXT + 1}\ndef g():\n    return 1").ask("names", "f", "g")
+    with pytest.raises(ValueError, match="too large"):
+        large["f"]()
+    assert large["g"]() == 1
 
 
 def test_no_answer_is_waited_for_until_the_alarm(seat):
