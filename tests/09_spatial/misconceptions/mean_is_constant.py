@@ -1,5 +1,5 @@
 """The mean and the variance of the batch are constants."""
-# loses: test-batch-norm-backward, test-module-spatial
+# loses: test-batch-norm-backward
 
 # %% batch-norm-backward
 #| export

@@ -1,5 +1,5 @@
 """Every weight starts smaller in a deeper model."""
-# loses: test-initial-std
+# loses: test-initial-std, test-module-transformers
 
 # %% initial-std
 #| export
