@@ -24,7 +24,7 @@ pytestmark = [
 ]
 every_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder)
 FEWEST_HONEST = 100
-FOLDER = re.compile(r"/(seat|tmp)/\w+/")
+FOLDER = re.compile(r"/(seat|tmp)/[\w-]+")
 OUTSIDE = "a given function that runs outside is not among the places on the way to the error"
 LEFT = "what it leaves in a list of the test is an object, whose word is no verdict"
 OTHER_WORDS = {  # misconception: why its messages are not those of a notebook
