@@ -6,6 +6,7 @@ file stay together, those of the round trip module by module, and the group that
 
 import gc
 import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for module in MODULES:
         config.addinivalue_line("markers", f"{module.marker}: module {module.folder}")
+    if hasattr(config, "workerinput") and signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # Started in the background of a script; a command that a test starts and stops would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
