@@ -110,7 +110,7 @@ def test_misconception_loses_its_tests_and_is_answered(module, path, run, real_c
 @every_module
 def test_misconceptions_lose_the_same_in_the_same_words_apart_from_the_tests(module, run, real_course, apart):
     bank = misconceptions(REPOSITORY, module)
-    for variant in bank[:: len(bank) // FEW]:
+    for variant in bank[:: max(1, len(bank) // FEW)]:
         here, there = (run(module, variant.answers, runner) for runner in (apart, None))
         assert (variant.name, lost(here)) == (variant.name, variant.loses)
         assert {cell.id: message(cell) for cell in here.cells} == {cell.id: message(cell) for cell in there.cells}
