@@ -1,5 +1,6 @@
 """The course itself, in a folder of its own: a module is built, released and exported when a test first asks for it."""
 
+import re
 import shutil
 from functools import cached_property
 from pathlib import Path
@@ -120,8 +121,13 @@ def is_test(cell: NotebookNode) -> bool:
 
 
 def message(cell: NotebookNode) -> str:
-    """The errors and warnings under a cell."""
+    """The errors and warnings under a cell, without the random names of folders."""
     outputs = cell.get("outputs", [])
     errors = ["\n".join(output.traceback) for output in outputs if output.output_type == "error"]
     warnings = [output.text for output in outputs if output.get("name") == "stderr"]
-    return "\n".join(errors + warnings).strip()
+    return without_folders("\n".join(errors + warnings).strip())
+
+
+def without_folders(text: str) -> str:
+    """Leave the random names of temporary folders out."""
+    return re.sub(r"/(seat|tmp)/[\w-]+", "/", text)

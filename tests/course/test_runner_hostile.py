@@ -170,7 +170,7 @@ def test_no_process_outlives_its_notebook(source, run, tmp_path):
     execution = run(source, "40 + 2", cell_seconds=3)
     assert time.monotonic() - start < 3 + process.PATIENCE
     assert values(execution)[1] == "42" or execution.stops
-    sleeping = {one.pid for one in psutil.process_iter(["name"]) if one.info["name"] == "sleep"}
+    sleeping = {one.pid for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] == ["sleep", "1000"]}
     assert (sleeping - before, started_here(tmp_path)) == (set(), [])
 
 

@@ -1,6 +1,6 @@
 """`tito grade` with its processes, killed at random points: nothing is lost, nothing is done twice, no grade differs.
 
-`make test` kills at 20 points, `.ci/run` at 100, and at 20 with scorers and boxes (`TITO_KILLS=100` for more): one run
+`make test` kills at 20 points, `.ci/run` at 100, and at 6 with scorers and boxes (`TITO_KILLS=100` for more): one run
 of a class is killed again and again until it comes to its end, then the next class begins. What must hold is looked at
 after every kill.
 """
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks")
 CLASS = 12
 WORDS = ("grade", "01", "--jobs", "2")
 FEW, MANY = 20, 100
-SANDBOXED = int(os.environ.get("TITO_KILLS", FEW))
+SANDBOXED = int(os.environ.get("TITO_KILLS", "6"))
 
 
 class Counted(TrustedRunner):
