@@ -19,9 +19,10 @@ from pathlib import Path
 
 import nbformat
 from rich.console import Console
-from rich.progress import Progress, track
+from rich.progress import track
 from rich.table import Table
 
+from tito.console import err, progress
 from tito.course import Course
 from tito.registry import MODULES, Module, find_module
 
@@ -79,7 +80,7 @@ def hand_in_all(course: Course, modules: list[Module], count: int, hostile: floa
     """Hand in `count` notebooks, as many of each module."""
     kinds = {module.folder: itertools.cycle(answers_of(course, module)) for module in modules}
     attacks, owed = itertools.cycle(HOSTILE), 0.0
-    numbers = track(range(count), "handing in", console=Console(stderr=True))
+    numbers = track(range(count), "handing in", console=err())
     for number, module in zip(numbers, itertools.cycle(modules), strict=False):
         notebook = nbformat.read(course.released(module), as_version=4)
         answers, owed = next(kinds[module.folder]), owed + hostile
@@ -112,13 +113,13 @@ def measure(course: Course, modules: list[Module]) -> dict[str, object]:
     from tito.grading.grade import grade_module, processors, submitted_students
 
     rows = []
-    with Progress(*Progress.get_default_columns(), console=Console(stderr=True)) as progress:
-        task = progress.add_task("grading", total=sum(len(submitted_students(course, module)) for module in modules))
+    with progress() as bar:
+        task = bar.add_task("grading", total=sum(len(submitted_students(course, module)) for module in modules))
         for module in modules:
             start, statuses = time.perf_counter(), []
             for entry in grade_module(course, module, jobs=processors()):
                 statuses.append(str(entry.shown_status))
-                progress.advance(task)
+                bar.advance(task)
             rows.append((module.folder, len(statuses), time.perf_counter() - start, statuses.count("failed")))
     return {"rows": rows, "processors": processors(), "megabytes": most_memory(), "load": os.getloadavg()[0]}
 
