@@ -41,8 +41,8 @@ class Nursery:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start(stack: Path, modules: list[str], limits: Limits, boxed: bool) -> Nursery:
-    """Start a nursery whose seats import from `stack`.
+def start(stack: Path, modules: dict[str, bool], limits: Limits, boxed: bool) -> Nursery:
+    """Start a nursery whose seats import from `stack`; it loads `modules` first, of which some must be there.
 
     Raises:
         CourseError: it does not start.

@@ -5,6 +5,7 @@ never runs a student's code. A message on the control socket names a processor a
 seat gets namespaces, a temporary folder and a user of its own.
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -34,8 +35,12 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     settings = json.loads(sys.argv[2])
     sys.path[:1] = [settings["stack"], *sys.path[:1], settings["engine"]]
-    for name in settings["modules"]:
-        importlib.import_module(name)
+    for name, needed in settings["modules"].items():
+        with contextlib.nullcontext() if needed else contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    if "tito.lab.data" in sys.modules:
+        with contextlib.suppress(OSError):
+            sys.modules["tito.lab.data"].load_digits()  # kept, as every page reads them
     import refused  # type: ignore[import-not-found]  # noqa: F401  (loaded before any fork)
     import supervisor  # type: ignore[import-not-found]  # noqa: F401
     from seat import Seat, sit  # type: ignore[import-not-found]  # beside this file

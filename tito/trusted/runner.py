@@ -40,7 +40,7 @@ PATIENCE = 90.0  # seconds until scorer and box stand
 GRACE = 5.0  # seconds after a limit, until the scorer is ended from here
 TRIES = 2  # of a submission in whose time a process of ours died
 SCORER = ["-m", "tito.trusted.scorer"]
-LOADED = ("numpy", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "stack_data", "tito.lab")
+LOADED = ("numpy", "numpy.random", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "stack_data", "tito.lab")
 
 
 class TrustedRunner(SubprocessRunner):
@@ -116,7 +116,7 @@ class _Scorer:
         given = [cell if not is_answer(cell) else cell | {"source": ""} for cell in notebook.cells]
         settings = {
             "stack": str(stack),
-            "modules": _modules(notebook, stack),
+            "modules": modules(notebook, stack),
             "limits": asdict(limits),
             "boxed": isolation is Isolation.SANDBOX,
             "cells": given,
@@ -228,16 +228,26 @@ class _TrustedAttempt:
         return True
 
 
-def _modules(notebook: NotebookNode, stack: Path) -> list[str]:
-    """What the box loads before the first submission: what the page imports of the modules before it."""
-    found = dict.fromkeys(name for name in LOADED if name != "tito.lab" or (stack / "tito" / "lab").is_dir())
+def modules(notebook: NotebookNode, stack: Path) -> dict[str, bool]:
+    """What the box loads before the first submission, and whether it must be there.
+
+    These are what every page needs, and what the page's own cells and tests import. A test may import what it can do
+    without, such as SciPy; `tinytorch` in a given cell is of the modules before, and must be there.
+    """
+    found = {name: True for name in LOADED if name != "tito.lab" or (stack / "tito" / "lab").is_dir()}
     for cell in notebook.cells:
-        if cell.cell_type == "code" and not is_answer(cell) and not is_test(cell):
+        if cell.cell_type == "code" and not is_answer(cell):
             try:
                 tree = parse(cell.source)
             except (SyntaxError, ValueError):
                 continue
             for node in ast.walk(tree):
-                if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tinytorch"):
-                    found[node.module] = None
-    return list(found)
+                for name in _imported(node):
+                    found[name] = found.get(name, False) or (name.startswith("tinytorch") and not is_test(cell))
+    return found
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.ImportFrom):
+        return [node.module] if node.module and not node.level else []
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
