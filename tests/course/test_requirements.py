@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -45,6 +47,13 @@ def test_every_name_of_the_lists_is_pinned_once(name):
         (pinned,) = pins[canonicalize_name(requirement.name)].specifier
         assert pinned.operator == "=="
         assert Version(pinned.version) in requirement.specifier
+
+
+def test_a_notebook_is_read_without_loading_a_parser_of_web_addresses():
+    """Newer versions of jsonschema build one whenever anything of Jupyter starts: 2.4 s."""
+    loaded = "import sys, nbformat; print(sorted({'jsonschema', 'lark'} & sys.modules.keys()))"
+    found = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert found.stdout == "['jsonschema']\n"
 
 
 @pytest.mark.parametrize("name", ["student", "course"])
