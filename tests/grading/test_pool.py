@@ -37,6 +37,15 @@ class Harmful(FastRunner):
         return super().run(notebook, stack, limits)
 
 
+class Placed(FastRunner):
+    """Tells where it runs."""
+
+    def run(self, notebook, stack, limits):
+        with (self.log.parent / "places.log").open("a") as file:
+            print(os.getpid(), *os.sched_getaffinity(0), file=file)
+        return super().run(notebook, stack, limits)
+
+
 @pytest.fixture
 def ready(course, monkeypatch):
     monkeypatch.setattr(grade, "TrustedRunner", Harmful)
@@ -61,6 +70,16 @@ def all_but_cleo(cleo):
 
 def kill():
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(grade.processors() < 2, reason="there is one processor for all")
+def test_each_worker_keeps_to_a_processor_of_its_own(ready, monkeypatch):
+    monkeypatch.setattr(grade, "TrustedRunner", Placed)
+    allowed = os.sched_getaffinity(0)
+    run(ready)
+    places = {line.split(maxsplit=1)[0]: line.split()[1:] for line in (ready.state / "places.log").open()}
+    assert sorted(places.values()) == [[str(number)] for number in sorted(allowed)[:2]]
+    assert os.sched_getaffinity(0) == allowed
 
 
 def test_a_dead_worker_is_replaced_and_its_submission_tried_again(ready, monkeypatch):
