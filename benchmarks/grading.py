@@ -2,7 +2,7 @@
 
 A class is made up from the solutions, alternatives and misconceptions of the modules, every notebook another one; one
 of a hundred is hostile. It is graded as `tito grade` does it, and the time is extrapolated to 17 modules and 1,000
-students.
+students: what passes until a module's first result counts once, the rest for each submission.
 """
 
 import argparse
@@ -109,18 +109,20 @@ def answers_of(course: Course, module: Module) -> Iterator[dict[str, str]]:
 
 
 def measure(course: Course, modules: list[Module]) -> dict[str, object]:
-    """Grade everything with a process for each processor; return numbers and seconds by module, and the memory used."""
+    """Grade everything with a process for each processor; return numbers by module, and the memory used."""
     from tito.grading.grade import grade_module, processors, submitted_students
 
     rows = []
     with progress() as bar:
         task = bar.add_task("grading", total=sum(len(submitted_students(course, module)) for module in modules))
         for module in modules:
-            start, statuses = time.perf_counter(), []
+            start, begun, statuses = time.perf_counter(), 0.0, []
             for entry in grade_module(course, module, jobs=processors()):
+                begun = begun or time.perf_counter() - start
                 statuses.append(str(entry.shown_status))
                 bar.advance(task)
-            rows.append((module.folder, len(statuses), time.perf_counter() - start, statuses.count("failed")))
+            rest = (time.perf_counter() - start - begun) / max(1, len(statuses) - 1)
+            rows.append((module.folder, len(statuses), begun, rest, statuses.count("failed")))
     return {"rows": rows, "processors": processors(), "megabytes": most_memory(), "load": os.getloadavg()[0]}
 
 
@@ -134,12 +136,12 @@ def most_memory() -> float:
 
 def show(found: dict[str, object]) -> None:
     """Print what was measured, and what it means for the whole course."""
-    table = Table("module", "submissions", "ms each", "failed", box=None)
+    table = Table("module", "submissions", "first after s", "then ms each", "failed", box=None)
     rows = found["rows"]
-    for name, count, seconds, failed in rows:
-        table.add_row(name, str(count), f"{1000 * seconds / count:.0f}", str(failed))
-    each = sum(seconds / count for _, count, seconds, _ in rows) / len(rows)
-    minutes = each * WHOLE_COURSE * WHOLE_CLASS / 60
+    for name, count, begun, each, failed in rows:
+        table.add_row(name, str(count), f"{begun:.1f}", f"{1000 * each:.0f}", str(failed))
+    seconds = sum(begun + (WHOLE_CLASS - 1) * each for _, _, begun, each, _ in rows) / len(rows)
+    minutes = WHOLE_COURSE * seconds / 60
     Console().print(table)
     print(
         f"{sum(count for _, count, *_ in rows)} gradings on {found['processors']} processors (load {found['load']:.1f})"
