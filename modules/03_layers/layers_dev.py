@@ -1329,20 +1329,6 @@ def solve_output(model):
     model.load_state_dict(state)
 
 
-def show_answers(model, count=12):
-    """Draw the first of the last 397 digits, each with the model's answer above it."""
-    pixels, labels = load_digits()
-    pixels, labels = pixels[1400 : 1400 + count], labels[1400 : 1400 + count]
-    answers = model.eval()(Tensor(pixels)).data.argmax(axis=1)
-    fig, axes = plt.subplots(2, count // 2, figsize=(5, 2.2))
-    for ax, image, label, answer in zip(axes.flat, pixels, labels, answers, strict=True):
-        ax.imshow(image.reshape(8, 8), cmap="gray_r")
-        ax.set_title(f"{answer}" if answer == label else f"{answer}, is {label}", fontsize=9)
-        ax.axis("off")
-    right = int((answers == labels).sum())
-    show(fig, alt=f"{count} handwritten digits under the model's answers; {right} are right")
-
-
 # %% nbgrader={"grade": true, "grade_id": "test-module-layers", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_module():
     """Names, counts and shapes, digits read with random features, a state that comes back."""
@@ -1377,12 +1363,35 @@ def test_module():
 
 if __name__ == "__main__":
     test_module()
+
+
+# %%
+def show_answers(model, count=12):
+    """Draw the first of the last 397 digits, each with the model's answer above it."""
+    pixels, labels = load_digits()
+    pixels, labels = pixels[1400 : 1400 + count], labels[1400 : 1400 + count]
+    answers = model.eval()(Tensor(pixels)).data.argmax(axis=1)
+    fig, axes = plt.subplots(2, count // 2, figsize=(5, 2.2))
+    for ax, image, label, answer in zip(axes.flat, pixels, labels, answers, strict=True):
+        ax.imshow(image.reshape(8, 8), cmap="gray_r")
+        ax.set_title(f"{answer}" if answer == label else f"{answer}, is {label}", fontsize=9)
+        ax.axis("off")
+    right = int((answers == labels).sum())
+    show(fig, alt=f"{count} handwritten digits under the model's answers; {right} are right")
+
+
+def analyze_digits():
+    """The network, what it reads before and after its output layer is solved, its first answers."""
     model = DigitsMLP(512)
     print(model)
     print(f"read correctly with random weights: {share_right(model):.3f}", end="; ")
     solve_output(model)
     print(f"with a solved output layer: {share_right(model):.3f}")
     show_answers(model)
+
+
+if __name__ == "__main__":
+    analyze_digits()
 
 # %% [markdown]
 r"""

@@ -1841,16 +1841,6 @@ def share_right(loader, means):
     return right / total, total
 
 
-def show_means(means):
-    """Draw the mean image of each class."""
-    fig, axes = plt.subplots(2, 5, figsize=(5, 2.4))
-    for digit, (ax, mean) in enumerate(zip(axes.flat, means, strict=True)):
-        ax.imshow(mean.reshape(8, 8), cmap="gray_r")
-        ax.set_title(str(digit), fontsize=9)
-        ax.axis("off")
-    show(fig, alt="The mean images of the ten classes: blurred digits, each of them readable")
-
-
 # %% nbgrader={"grade": true, "grade_id": "test-module-dataloader", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_module():
     """The parts together: split, shuffle, load in the background, and read real digits."""
@@ -1874,11 +1864,30 @@ def test_module():
 
 if __name__ == "__main__":
     test_module()
+
+
+# %%
+def show_means(means):
+    """Draw the mean image of each class."""
+    fig, axes = plt.subplots(2, 5, figsize=(5, 2.4))
+    for digit, (ax, mean) in enumerate(zip(axes.flat, means, strict=True)):
+        ax.imshow(mean.reshape(8, 8), cmap="gray_r")
+        ax.set_title(str(digit), fontsize=9)
+        ax.axis("off")
+    show(fig, alt="The mean images of the ten classes: blurred digits, each of them readable")
+
+
+def analyze_digits():
+    """The mean digits, and how many unseen ones are nearest to the mean of their own class."""
     train, test = random_split(TensorDataset(*load_digits()), [0.8, 0.2], generator=0)
     means = class_means(DataLoader(train, batch_size=64, shuffle=True, generator=0))
     right, total = share_right(DataLoader(test, batch_size=100), means)
     print(f"{right:.3f} of {total} unseen digits are nearest to the mean of their own class")
     show_means(means)
+
+
+if __name__ == "__main__":
+    analyze_digits()
 
 # %% [markdown]
 r"""

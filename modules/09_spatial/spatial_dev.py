@@ -2118,7 +2118,7 @@ def test_module():
     images, kernels, bias = Tensor(x), Tensor(w), Tensor(b)
     walk = {"stride": 2, "padding": 1}
     check_close(lambda: conv2d(images, kernels, bias, **walk).data, expected, atol=1e-4)
-    gradient_check(lambda x, w, b: conv2d(x, w, b, padding=1), x[:1, :, :3], w[:1], b[:1])
+    gradient_check(lambda x, w, b: conv2d(x, w, b, padding=1), x[:1, :2, :3], w[:1, :2], b[:1])
     trainer = train_digits(epochs=2, lr=0.01, seed=0)
     check_equal(lambda: trainer.history.loss[-1] < 0.3 * trainer.history.loss[0], True)
     check_equal(lambda: trainer.history.epochs[-1]["valid_accuracy"] > 0.8, True)
@@ -2126,10 +2126,10 @@ def test_module():
     print(f"{sum(p.data.size for p in trainer.model.parameters()):,} weights;", end=" ")
     print(f"it gets {round(397 * (1 - right))} of 397 new digits wrong")
     ### BEGIN HIDDEN TESTS
-    walk = {"stride": (2, 1), "dilation": (1, 2), "groups": 3}
-    few, kernel = x[:1, :, :3, :3], rng.normal(size=(6, 1, 2, 2))
+    walk = {"stride": (2, 1), "dilation": (1, 2), "groups": 2}
+    few, kernel = x[:1, :2, :3, :3], rng.normal(size=(4, 1, 2, 2))
     gradient_check(lambda x, w: conv2d(x, w, **walk), few, kernel)
-    far = rng.permutation(24).reshape(1, 2, 3, 4) / 10
+    far = rng.permutation(12).reshape(1, 1, 3, 4) / 10
     gradient_check(lambda x: max_pool2d(x, 2, stride=1) + avg_pool2d(x, 2, stride=1), far)
     layer, batch = BatchNorm2d(3), Tensor(x * 2 + 5)
     y = layer(batch).data

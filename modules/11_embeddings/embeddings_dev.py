@@ -1185,12 +1185,12 @@ The parts together: slopes of lookup and positions, and a network that learns mo
 def test_module():
     """Measured slopes, and a small network that reads Python."""
     rng = np.random.default_rng(10)
-    weight, table = rng.normal(size=(7, 2)), rng.normal(size=(5, 2))
-    ids = np.array([[1, 1, 6], [0, 1, 3]])
-    gradient_check(lambda weight: relu(PositionalEncoding(5, 2)(embedding(ids, weight))), weight)
-    gradient_check(lambda w, t: embedding(ids, w) * embedding([0, 1, 2], t), weight, table)
+    weight, table = rng.normal(size=(5, 2)), rng.normal(size=(4, 2))
+    few, ids = np.array([[1, 1, 4], [0, 1, 3]]), np.array([[1, 1, 6], [0, 1, 3]])
+    gradient_check(lambda weight: relu(PositionalEncoding(5, 2)(embedding(few, weight))), weight)
+    gradient_check(lambda w, t: embedding(few, w) * embedding([0, 1, 2], t), weight, table)
     words = number_words(read_words(20_000), 100)[1]
-    losses = train_missing(words, 100, steps=50)[1]
+    losses = train_missing(words, 100, steps=30)[1]
     check_equal(lambda: sum(losses[-10:]) < 0.9 * sum(losses[:10]), True)
     print(f"loss {losses[0]:.2f} -> {sum(losses[-10:]) / 10:.2f} nats in {len(losses)} steps")
     ### BEGIN HIDDEN TESTS

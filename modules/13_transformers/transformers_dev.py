@@ -66,7 +66,7 @@ ALPHABET = "\n_abcdefghijklmnopqrstuvwxyz"
 def function_names() -> list[str]:
     """The names of the functions in the standard library's own files, each once, shuffled."""
     text = load_python_source(10**9)  # all of it
-    shuffled = sorted(set(re.findall(r"^\s*def ([a-z][a-z_]{2,})\(", text, re.MULTILINE)))
+    shuffled = sorted(set(re.findall(r"\n *def ([a-z][a-z_]{2,})\(", text)))
     np.random.default_rng(0).shuffle(shuffled)
     return shuffled
 
@@ -1452,14 +1452,14 @@ def held_out_loss(model: LanguageModel) -> float:
 
 # %% nbgrader={"grade": true, "grade_id": "test-module-transformers", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 def test_module():
-    """Slopes of norm, GELU and block; and forty steps of one block beat the letters' shares."""
+    """Slopes of norm, GELU and block; and thirty steps of one block beat the letters' shares."""
     rng = np.random.default_rng(10)
     x, w, b = rng.normal(size=(1, 3, 4)), rng.uniform(0.5, 2, size=4), rng.normal(size=4)
     gradient_check(lambda x, w, b: layer_norm(x, 4, w, b), x, w, b)
     gradient_check(PiecewiseGELU.apply, x)
     block = TransformerBlock(4, 2)
     gradient_check(lambda x: block(x), x)
-    model, losses = train_names(steps=40, num_layers=1)
+    model, losses = train_names(steps=30, num_layers=1)
     check_equal(lambda: losses[0] > 3.2, True)
     shares = np.bincount(TRAIN, minlength=28) / len(TRAIN)
     entropy = float(-(shares * np.log(shares)).sum())

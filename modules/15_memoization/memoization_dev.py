@@ -87,10 +87,16 @@ def spell(text, remember=forget, vocabulary=("a", "b", "ab", "ba", "aba")):
     return ways(text), len(work)
 
 
-if __name__ == "__main__":
+# %%
+def analyze_ways():
+    """How the ways to spell a text, and the work, grow with its length."""
     for text in ("ab" * 2, "ab" * 5, "ab" * 10):
         ways, work = spell(text)
         print(f"{len(text)} characters: {ways:,} ways, asked {work:,} times")
+
+
+if __name__ == "__main__":
+    analyze_ways()
 
 # %% [markdown]
 r"""

@@ -1607,7 +1607,7 @@ The digits again, read by a network of whole numbers. How many of the 397 new di
 def test_module():
     """A trained network in bytes: errors below 1 %, at most a point lost; and it still learns."""
     manual_seed(0)
-    model = train_digits(DigitsNet(), epochs=5)
+    model = train_digits(DigitsNet(), epochs=3)
     small = quantized(model, PIXELS[SEEN])
     new = Tensor(PIXELS[NEW])
     check_equal(lambda: output_error(model, small, new) < 0.01, True)
@@ -1619,7 +1619,7 @@ def test_module():
     ### BEGIN HIDDEN TESTS
     coarse = quantized(model, PIXELS[SEEN], bits=2)
     before = right_on_new(coarse)
-    train_digits(coarse, epochs=2)
+    train_digits(coarse, epochs=1)
     check_equal(lambda: right_on_new(coarse) > before, True)
     check_equal(lambda: coarse.first.weight.values.dtype.name, "int8")
     ### END HIDDEN TESTS

@@ -2071,7 +2071,7 @@ At this size all of them take a fraction of a millisecond, and what a layer cost
 def test_module():
     """A trained network of digits, pruned and tuned, written as CSR; thinner; and as a student."""
     manual_seed(0)
-    teacher, steps = train_digits(DigitsMLP(64), epochs=5), {"magnitude_prune": 0.8, "sparse": True}
+    teacher, steps = train_digits(DigitsMLP(64), epochs=3), {"magnitude_prune": 0.8, "sparse": True}
     sparse, thin, small = (copy.deepcopy(teacher) for _ in range(3))
     report = compress_model(sparse, steps, right, lambda model: train_digits(model, 2, lr=0.002))
     print(report)

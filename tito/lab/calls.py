@@ -47,8 +47,9 @@ def _corners(place: dis.Positions | None) -> tuple[tuple[int, ...], tuple[int, .
 
 def _meaning(value: Any) -> str:
     """A plain value in a few words; a student's object is not touched."""
-    if type(value) is np.ndarray:
-        return f"= {_rounded(value)}" if value.size <= MOST_NUMBERS else f"has shape {value.shape}"
+    if isinstance(value, np.ndarray):
+        array = np.asarray(value)  # a result that knows its graph is an array of its own kind
+        return f"= {_rounded(array)}" if array.size <= MOST_NUMBERS else f"has shape {array.shape}"
     if isinstance(value, int | float | str | tuple) and len(repr(value)) <= 40:
         return f"= {value!r}"
     return ""

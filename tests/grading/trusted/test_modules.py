@@ -35,7 +35,6 @@ OTHER_WORDS = {  # misconception: why its messages are not those of a notebook
     "one_level_deep": LEFT,
     "order_from_global_random": "its answers are random",
     "starts_without_the_zero": OUTSIDE,
-    "statistics_per_image": "a result that knows its graph comes as a plain array, whose shape is told",
     "tuples_cannot_change": LEFT,
     "merge_in_place": "a list of the test that it edits is whole again for the next check",
     "tokens_bytes_of_a_number": "its text is too large to be handed over",
