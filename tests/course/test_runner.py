@@ -60,6 +60,13 @@ def test_cells_run_as_main_with_the_given_stack(run):
     assert values(execution) == ["'__main__'", "'stack'", "'1'"]
 
 
+def test_a_cell_may_wait_at_its_top_and_warn_twice(run):
+    execution = run("import asyncio\nawait asyncio.sleep(0, 'slept')", "1 is 1; 0", "1 is 1; 0", "2")
+    found = values(execution)
+    assert [found[0], found[3]] == ["'slept'", "2"]
+    assert [text.count('"is" with a literal') for text in found] == [0, 1, 1, 0]
+
+
 def test_the_users_own_settings_do_not_leak_in(run, monkeypatch, tmp_path):
     (tmp_path / "startup.py").write_text("leaked = 1")
     monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "startup.py"))

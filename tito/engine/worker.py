@@ -11,12 +11,14 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn
 
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
@@ -25,6 +27,7 @@ from traitlets.config import Config
 
 CUT = "\n... output cut here ...\n"
 MOST_OUTPUTS = 500  # of one cell
+ASYNC = re.compile(r"\b(await|async)\b")
 
 
 class Outputs:
@@ -152,11 +155,23 @@ class Hook(DisplayHook):
         """Nothing to end: no line was begun."""
 
 
+class Compiler(CachingCompiler):
+    """IPython's, which need not parse again what `parsed` holds: a text, and the tree of it."""
+
+    parsed: tuple[str, ast.AST] = "", ast.Module([], [])
+
+    def ast_parse(self, source: str, filename: str = "<unknown>", symbol: str = "exec") -> ast.AST:
+        (text, tree), self.parsed = self.parsed, Compiler.parsed
+        return tree if text == source else super().ast_parse(source, filename, symbol)
+
+
 class Shell(InteractiveShell):
     """IPython as a notebook's kernel has it, without a kernel."""
 
     displayhook_class = Type(Hook)
     display_pub_class = Type(Publisher)
+    compiler_class = Type(Compiler)
+    compile: Compiler
     outputs: Outputs
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
@@ -165,13 +180,19 @@ class Shell(InteractiveShell):
 
     def transform_cell(self, raw_cell: str) -> str:
         """Look for a notebook's commands only in what is no Python: that takes longer than to compile it."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they come again when it is compiled
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             try:
-                ast.parse(raw_cell)
+                tree = ast.parse(raw_cell)
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 return str(super().transform_cell(raw_cell))  # type: ignore[no-untyped-call]
+        if not caught:  # they come again when it is parsed again
+            self.compile.parsed = raw_cell, tree
         return raw_cell
+
+    def should_run_async(self, raw_cell: str, **options: Any) -> bool:
+        """Compile a cell to find that out only if it has one of the words for it."""
+        return bool(ASYNC.search(raw_cell)) and super().should_run_async(raw_cell, **options)
 
     def enable_gui(self, gui: Any = None) -> None:
         """No window system here."""
