@@ -1495,7 +1495,7 @@ def test_module():
     check_close(lambda: chunked_attention(q, k, v, is_causal=True, chunk=16).data, fused)
     check_close(lambda: fused[1, 69:], attention_loops(q.data[1, 69:], k.data[1], v.data[1])[0])
     rooms, right, place = make_rooms(200, rng)
-    model, _ = train_guests(100)
+    model, _ = train_guests(120)
     found = (model(rooms).data.argmax(axis=-1) == right).mean()
     seen = (model.look(rooms)[:, 0].argmax(axis=-1) == place).mean()
     alone, _ = train_guests(20, np.eye(8, dtype=bool))

@@ -1,5 +1,5 @@
 """The answers are divided, so the gradient need not be."""
-# loses: test-attention-gradients
+# loses: test-attention-gradients, test-module-attention
 
 # %% attention-gradients
 #| export
