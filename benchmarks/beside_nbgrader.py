@@ -63,7 +63,7 @@ def ours(course: Course, module: Module, stack: Path, count: int) -> tuple[float
 
 def sandbox(stack: Path, count: int = 20) -> float:
     """Median seconds from asking for a seat until it has answered and is gone."""
-    nursery = box.start(stack, ["numpy"], Limits(), boxed=True)
+    nursery = box.start(stack, {"numpy": True}, Limits(), boxed=True)
     seconds, processors = [], os.sched_getaffinity(0)
     for _ in range(count):
         start = time.perf_counter()
