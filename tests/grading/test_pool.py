@@ -72,14 +72,30 @@ def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.fixture
+def two_processors():
+    """For this process and what it starts; the others again afterwards."""
+    before = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, before[:2])
+    yield
+    os.sched_setaffinity(0, before)
+
+
 @pytest.mark.skipif(grade.processors() < 2, reason="there is one processor for all")
-def test_each_worker_keeps_to_a_processor_of_its_own(ready, monkeypatch):
+def test_each_worker_keeps_to_a_processor_of_its_own(ready, monkeypatch, two_processors):
     monkeypatch.setattr(grade, "TrustedRunner", Placed)
     allowed = os.sched_getaffinity(0)
     run(ready)
     places = {line.split(maxsplit=1)[0]: line.split()[1:] for line in (ready.state / "places.log").open()}
     assert sorted(places.values()) == [[str(number)] for number in sorted(allowed)[:2]]
     assert os.sched_getaffinity(0) == allowed
+
+
+def test_fewer_workers_than_processors_go_where_there_is_room(monkeypatch):
+    """Two parts of a class on one machine would else share the first processors and leave the others idle."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 3, 5, 7})
+    assert pool._places(3) == [{2, 3, 5, 7}] * 3
+    assert pool._places(5) == [{2}, {3}, {5}, {7}, {2}]
 
 
 def test_a_dead_worker_is_replaced_and_its_submission_tried_again(ready, monkeypatch):

@@ -25,7 +25,7 @@ def in_processes(plan: Plan, tasks: Iterable[Task], jobs: int) -> Iterator[Outco
 
     A worker that dies or hangs is replaced.
     """
-    waiting, workers = iter(tasks), [_Worker(plan, number) for number in range(jobs)]
+    waiting, workers = iter(tasks), [_Worker(plan, place) for place in _places(jobs)]
     try:
         for worker in workers:
             worker.take(next(waiting, None))
@@ -41,18 +41,31 @@ def in_processes(plan: Plan, tasks: Iterable[Task], jobs: int) -> Iterator[Outco
             worker.end()
 
 
+def _places(jobs: int) -> list[set[int]]:
+    """The processors of each worker: one where there are enough workers for all, else any.
+
+    Fewer workers leave processors to others, such as another part of the class, who may not crowd on the first ones.
+    """
+    if sys.platform != "linux":
+        return [set()] * jobs
+    processors = sorted(os.sched_getaffinity(0))
+    if jobs < len(processors):
+        return [set(processors)] * jobs
+    return [{processors[number % len(processors)]} for number in range(jobs)]
+
+
 class _Worker:
     """A process, and the submission that it has."""
 
-    def __init__(self, plan: Plan, number: int) -> None:
-        self.plan, self.number, self.allowed = plan, number, plan.limits.total_seconds + PATIENCE
+    def __init__(self, plan: Plan, place: set[int]) -> None:
+        self.plan, self.place, self.allowed = plan, place, plan.limits.total_seconds + PATIENCE
         self.task: Task | None = None
         self._start()
 
     def _start(self) -> None:
         context: Any = get_context("fork" if sys.platform == "linux" else "spawn")
         self.pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, self.plan, self.number, os.getpid()), daemon=True)
+        self._process = context.Process(target=_work, args=(theirs, self.plan, self.place, os.getpid()), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -99,15 +112,14 @@ class _Worker:
         self.pipe.close()
 
 
-def _work(pipe: Connection, plan: Plan, number: int, parent: int) -> None:
+def _work(pipe: Connection, plan: Plan, place: set[int], parent: int) -> None:
     """What a worker does until its parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends this process
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             return
-        processors = sorted(os.sched_getaffinity(0))  # one each: all that a worker starts stays where it is
-        os.sched_setaffinity(0, {processors[number % len(processors)]})
+        os.sched_setaffinity(0, place)
     with opened(plan) as runner, contextlib.suppress(EOFError):
         while True:
             pipe.send(grade_one(plan, runner, pipe.recv()))

@@ -116,7 +116,7 @@ class _Scorer:
         given = [cell if not is_answer(cell) else cell | {"source": ""} for cell in notebook.cells]
         settings = {
             "stack": str(stack),
-            "modules": modules(notebook, stack),
+            "modules": _modules(notebook, stack),
             "limits": asdict(limits),
             "boxed": isolation is Isolation.SANDBOX,
             "cells": given,
@@ -228,7 +228,7 @@ class _TrustedAttempt:
         return True
 
 
-def modules(notebook: NotebookNode, stack: Path) -> dict[str, bool]:
+def _modules(notebook: NotebookNode, stack: Path) -> dict[str, bool]:
     """What the box loads before the first submission, and whether it must be there.
 
     These are what every page needs, and what the page's own cells and tests import. A test may import what it can do

@@ -7,7 +7,6 @@ the box gives them.
 
 import contextlib
 import gc
-import importlib
 import io
 import itertools
 import json
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import nbformat
+import numpy.random  # noqa: F401  (else every fork loads it anew)
 
 from tito.engine.runner import Limits, Reason
 from tito.errors import CourseError
@@ -162,8 +162,7 @@ def _serve(control: socket.socket, nursery: box.Nursery, page: Page) -> None:
 
 
 def _warm_up() -> None:
-    """Load now what every submission's tests would load anew: random numbers, digits, the fonts of a figure."""
-    importlib.import_module("numpy.random")
+    """Load now what every submission's tests would load anew: digits, the fonts of a figure."""
     with contextlib.suppress(OSError):
         load_digits()
     if pyplot := sys.modules.get("matplotlib.pyplot"):
