@@ -45,7 +45,7 @@ def solved(course: Course, module: Module) -> bytes:
     for cell in notebook.cells:
         if cell.metadata.get("nbgrader", {}).get("solution"):
             cell.source = answers[cell.id]
-    return nbformat.writes(notebook).encode()
+    return str(nbformat.writes(notebook)).encode()
 
 
 def ours(course: Course, module: Module, stack: Path, count: int) -> tuple[float, float]:
@@ -63,7 +63,7 @@ def ours(course: Course, module: Module, stack: Path, count: int) -> tuple[float
 
 def sandbox(stack: Path, count: int = 20) -> float:
     """Median seconds from asking for a seat until it has answered and is gone."""
-    nursery = box.start(stack, {"numpy": True}, Limits(), boxed=True)
+    nursery = box.start(stack, {"numpy": True}, [], Limits(), boxed=True)
     seconds, processors = [], os.sched_getaffinity(0)
     for _ in range(count):
         start = time.perf_counter()

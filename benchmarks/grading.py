@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from rich.console import Console
@@ -108,7 +109,7 @@ def answers_of(course: Course, module: Module) -> Iterator[dict[str, str]]:
         yield solution | variant.answers
 
 
-def measure(course: Course, modules: list[Module]) -> dict[str, object]:
+def measure(course: Course, modules: list[Module]) -> dict[str, Any]:
     """Grade everything with a process for each processor; return numbers by module, and the memory used."""
     from tito.grading.grade import grade_module, processors, submitted_students
 
@@ -134,7 +135,7 @@ def most_memory() -> float:
     raise OSError("/proc/self/status has no VmHWM")
 
 
-def show(found: dict[str, object]) -> None:
+def show(found: dict[str, Any]) -> None:
     """Print what was measured, and what it means for the whole course."""
     table = Table("module", "submissions", "first after s", "then ms each", "failed", box=None)
     rows = found["rows"]

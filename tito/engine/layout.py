@@ -1,5 +1,6 @@
 """Which cell of a submission is which cell of the pristine notebook, whatever became of names, places and metadata."""
 
+from collections import defaultdict
 from dataclasses import replace
 from functools import cached_property
 
@@ -13,7 +14,7 @@ from tito.sources.syntax import parse, shared_names
 
 def same_text(one: str, other: str) -> bool:
     """Whether two texts differ only in trailing blanks and empty lines at the ends."""
-    return _tidy(one) == _tidy(other)
+    return one == other or _tidy(one) == _tidy(other)
 
 
 def _tidy(text: str) -> str:
@@ -46,9 +47,11 @@ class Layout:
 
     def match_by_metadata(self) -> None:
         """Use `grade_id`, then the cell id; of several copies the last edited one counts, and the parts of a split."""
+        positions: defaultdict[str, list[int]] = defaultdict(list)
+        for position, cell in enumerate(self.cells):
+            positions[cell.grade_id].append(position)
         for slot in self.slots:
-            named = [i for i, cell in enumerate(self.cells) if slot.grade_id and cell.grade_id == slot.grade_id]
-            if named:
+            if named := positions[slot.grade_id] if slot.grade_id else []:
                 edited = [i for i in named if not same_text(self.cells[i].source, slot.shown)]
                 self._take(slot, (edited or named)[-1])
                 self.taken.update(named)

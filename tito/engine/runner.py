@@ -249,9 +249,7 @@ class _Attempt:
                 self._current = index
                 self._allow(self.limits.cell_seconds)
             case {"done": int(index), "count": int(count), "outputs": list(outputs)} if index == self._current:
-                ran = from_dict({"execution_count": count, "outputs": outputs})
-                nbformat.validate(new_notebook(cells=[NotebookNode(EMPTY_CELL | ran)]))
-                self.notebook.cells[index].update(ran)
+                self.notebook.cells[index].update(as_run(count, outputs))
                 self.finished.add(index)
             case _:
                 raise ValueError(f"no message of the worker: {str(message)[:80]}")
@@ -266,6 +264,18 @@ def _message(line: bytes) -> Any:
     message = json.loads(line)
     json.dumps(message, ensure_ascii=False, allow_nan=False).encode()
     return message
+
+
+def as_run(count: int, outputs: list[Any]) -> NotebookNode:
+    """What a cell keeps of its run.
+
+    Raises:
+        ValueError, TypeError, nbformat.ValidationError: a notebook cannot keep it.
+    """
+    ran: NotebookNode = from_dict({"execution_count": count, "outputs": outputs})
+    if outputs:
+        nbformat.validate(new_notebook(cells=[NotebookNode(EMPTY_CELL | ran)]))
+    return ran
 
 
 def code_cells(notebook: NotebookNode) -> list[int]:

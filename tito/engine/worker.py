@@ -156,13 +156,14 @@ class Hook(DisplayHook):
 
 
 class Compiler(CachingCompiler):
-    """IPython's, which need not parse again what `parsed` holds: a text, and the tree of it."""
+    """IPython's, which need not parse again what `parsed` holds: texts, and their trees."""
 
-    parsed: tuple[str, ast.AST] = "", ast.Module([], [])
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.parsed: dict[str, ast.AST] = {}
 
     def ast_parse(self, source: str, filename: str = "<unknown>", symbol: str = "exec") -> ast.AST:
-        (text, tree), self.parsed = self.parsed, Compiler.parsed
-        return tree if text == source else super().ast_parse(source, filename, symbol)
+        return self.parsed.pop(source, None) or super().ast_parse(source, filename, symbol)
 
 
 class Shell(InteractiveShell):
@@ -180,6 +181,8 @@ class Shell(InteractiveShell):
 
     def transform_cell(self, raw_cell: str) -> str:
         """Look for a notebook's commands only in what is no Python: that takes longer than to compile it."""
+        if raw_cell in self.compile.parsed:
+            return raw_cell
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
@@ -187,7 +190,7 @@ class Shell(InteractiveShell):
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 return str(super().transform_cell(raw_cell))  # type: ignore[no-untyped-call]
         if not caught:  # they come again when it is parsed again
-            self.compile.parsed = raw_cell, tree
+            self.compile.parsed[raw_cell] = tree
         return raw_cell
 
     def should_run_async(self, raw_cell: str, **options: Any) -> bool:

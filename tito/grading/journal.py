@@ -100,7 +100,7 @@ class Journal:
 
     def put(self, entry: Entry, notebook: str) -> None:
         """Store a grading, replacing an older one of the same student and module."""
-        packed = zlib.compress(notebook.encode())
+        packed = zlib.compress(notebook.encode(), level=3)
         row = (entry.module, entry.student, entry.key, entry.status, json.dumps(entry.notes), packed, entry.release)
         with _explained(), self._database:
             self._database.execute("INSERT OR REPLACE INTO submission VALUES (?, ?, ?, ?, ?, ?, 0, '', ?)", row)

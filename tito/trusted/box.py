@@ -41,8 +41,15 @@ class Nursery:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start(stack: Path, modules: dict[str, bool], limits: Limits, boxed: bool) -> Nursery:
-    """Start a nursery whose seats import from `stack`; it loads `modules` first, of which some must be there.
+def start(stack: Path, modules: dict[str, bool], given: list[str], limits: Limits, boxed: bool) -> Nursery:
+    """Start a nursery whose seats import from `stack`.
+
+    Args:
+        stack: the folder of the packages.
+        modules: what is loaded before the first seat, and whether it must be there.
+        given: the texts of cells that every student has, parsed once for all seats.
+        limits: what a seat may use.
+        boxed: whether in the sandbox.
 
     Raises:
         CourseError: it does not start.
@@ -54,23 +61,27 @@ def start(stack: Path, modules: dict[str, bool], limits: Limits, boxed: bool) ->
         "boxed": boxed,
         "user": boxed and os.getuid() == 0,
         "modules": modules,
+        "given": given,
         "folder": place,
         "stack": "/course" if boxed else str(stack),
         "engine": "/engine" if boxed else str(ENGINE),
         "limits": _numbers(limits, boxed),
     }
     script = "/trusted/nursery.py" if boxed else str(HERE / "nursery.py")
-    python = [sys.executable, "-P", "-B", script, str(theirs.fileno()), json.dumps(settings)]
+    python = [sys.executable, "-P", "-B", script, str(theirs.fileno())]
     command = [*bubblewrap(stack), *python] if boxed else python
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        pass_fds=[theirs.fileno()],
-        env=_environment(place),
-        start_new_session=True,
-    )
+    with tempfile.TemporaryFile() as told:
+        told.write(json.dumps(settings).encode())
+        told.seek(0)
+        process = subprocess.Popen(
+            command,
+            stdin=told,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=[theirs.fileno()],
+            env=_environment(place),
+            start_new_session=True,
+        )
     theirs.close()
     ours.settimeout(PATIENCE)
     try:

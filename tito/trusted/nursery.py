@@ -1,8 +1,8 @@
 """Inside the box: a process that has loaded what every page imports, and forks a seat for each student.
 
-Started as a script: `nursery.py CONTROL SETTINGS`, or `nursery.py probe USER`, which only tries what a seat needs. It
-never runs a student's code. A message on the control socket names a processor and brings the socket of a seat; the
-seat gets namespaces, a temporary folder and a user of its own.
+Started as a script: `nursery.py CONTROL` with the settings on standard input, or `nursery.py probe USER`, which only
+tries what a seat needs. It never runs a student's code. A message on the control socket names a processor and brings
+the socket of a seat; the seat gets namespaces, a temporary folder and a user of its own.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ def main() -> None:
     if sys.argv[1] == "probe":
         sys.exit(_probe(user=sys.argv[2] == "0"))
     control = socket.socket(fileno=int(sys.argv[1]))
-    settings = json.loads(sys.argv[2])
+    settings = json.load(sys.stdin)
     sys.path[:1] = [settings["stack"], *sys.path[:1], settings["engine"]]
     for name, needed in settings["modules"].items():
         with contextlib.nullcontext() if needed else contextlib.suppress(ImportError):
@@ -46,7 +46,7 @@ def main() -> None:
     from seat import Seat, sit  # type: ignore[import-not-found]  # beside this file
 
     seat = Seat(settings["limits"]["output"])  # IPython takes a tenth of a second: once for all
-    seat.warm_up()
+    seat.warm_up(settings["given"])
 
     gc.collect()
     gc.freeze()  # what is loaded stays: no seat need look at it again, nor copy its pages for that

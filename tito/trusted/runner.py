@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbformat.notebooknode import NotebookNode, from_dict
+from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
 import tito
 from tito.engine.cells import is_answer, is_test
 from tito.engine.isolation import Isolation
 from tito.engine.runner import (
-    EMPTY_CELL,
     Execution,
     Limits,
     Reason,
     SubprocessRunner,
+    as_run,
     code_cells,
 )
 from tito.errors import CourseError
@@ -219,9 +219,7 @@ class _TrustedAttempt:
             case {"done": int(index), "count": int(count), "outputs": list(outputs)}:
                 text = json.dumps(outputs, ensure_ascii=False, allow_nan=False)
                 outputs = json.loads(text.encode(errors="replace"))
-                ran = from_dict({"execution_count": count, "outputs": outputs})
-                nbformat.validate(new_notebook(cells=[NotebookNode(EMPTY_CELL | ran)]))
-                self.notebook.cells[index].update(ran)
+                self.notebook.cells[index].update(as_run(count, outputs))
                 self.finished.add(index)
             case _:
                 return False

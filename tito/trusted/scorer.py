@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 import nbformat
 import numpy.random  # noqa: F401  (else every fork loads it anew)
 
+from tito.engine.cells import is_answer, is_test
 from tito.engine.runner import Limits, Reason
 from tito.errors import CourseError
 from tito.lab.data import load_digits
@@ -131,9 +132,10 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     settings = json.loads(sys.stdin.readline())
     cells = [nbformat.from_dict(cell) for cell in settings["cells"]]
-    stack = Path(settings["stack"])
+    stack, limits = Path(settings["stack"]), Limits(**settings["limits"])
+    given = [c.source for c in cells if c.cell_type == "code" and not is_answer(c) and not is_test(c)]
     try:
-        nursery = box.start(stack, settings["modules"], Limits(**settings["limits"]), settings["boxed"])
+        nursery = box.start(stack, settings["modules"], given, limits, settings["boxed"])
     except CourseError as error:
         control.send(json.dumps([error.problem, error.cure]).encode())
         return

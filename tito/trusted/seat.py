@@ -17,12 +17,14 @@ class Seat:
         self.outputs = Outputs(output)
         self.shell = make_shell(self.outputs)
 
-    def warm_up(self) -> None:
-        """Let IPython load what it loads late: for its first cell, and for its first error."""
+    def warm_up(self, given: list[str]) -> None:
+        """Let IPython load what it loads late, for its first cell and its first error; parse the `given` cells."""
         for source in ("None", "raise ValueError", "import warnings; warnings.warn('x')"):
             self.outputs.start(0)
             _run(self.shell, source, self.outputs)
         self.shell.reset(new_session=True)
+        for source in given:
+            self.shell.transform_cell(source)
         self.outputs.start(0)
 
     def serve(self, link: Any) -> None:

@@ -77,7 +77,7 @@ numbers = arrays(
 @pytest.fixture(scope="module")
 def nursery(tmp_path_factory):
     """Seats without a box: what is tested here is the pipe."""
-    nursery = box.start(tmp_path_factory.mktemp("stack"), {"numpy": True}, Limits(), boxed=False)
+    nursery = box.start(tmp_path_factory.mktemp("stack"), {"numpy": True}, [], Limits(), boxed=False)
     yield nursery
     nursery.close()
 

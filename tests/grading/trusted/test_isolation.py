@@ -5,6 +5,7 @@ import errno
 import io
 import platform
 
+import nbformat
 import pytest
 from mini import GOOD, TENSOR_MODULE, answered, hand_in, sandboxed
 
@@ -34,6 +35,7 @@ thread = threading.Thread(target=print, args=("a thread runs",))
 thread.start()
 thread.join()
 """
+PARSED = "\nprint('parsed ahead:', list(get_ipython().compile.parsed))"
 HARD_END = "#| export\ndef shift(x, by):\n    import os\n    os._exit(1)\n"
 SLOW = "#| export\ndef shift(x, by):\n    while True:\n        pass\n"
 MANY = 20
@@ -73,6 +75,13 @@ def test_system_calls_that_no_answer_needs_are_refused(course):
     told = course.graded("ann", TENSOR_MODULE).read_text()
     assert f"refused [{errno.EPERM}] clone {errno.EPERM}" in told
     assert "a thread runs" in told
+
+
+@sandboxed
+def test_of_the_cells_that_are_parsed_ahead_none_is_a_test(course):
+    graded(course, {"ann": GOOD | {"shift": GOOD["shift"] + PARSED}}, Isolation.SANDBOX)
+    outputs = [cell.get("outputs") for cell in nbformat.read(course.graded("ann", TENSOR_MODULE), as_version=4).cells]
+    assert [output.text for some in outputs if some for output in some] == ["parsed ahead: []\n"]
 
 
 @sandboxed
