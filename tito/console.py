@@ -21,11 +21,13 @@ def err() -> "Console":
 
 
 def progress() -> "Progress":
-    """A bar beside the problems: what is done, of how many, and the time that is left; it vanishes at the end."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    """A bar beside the problems: what is done, of how many, and the time that is left; it vanishes at the end.
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=err(), transient=True)
+    Where there is no terminal, such as in a job's log, the same in a line from time to time.
+    """
+    from tito.progress import Bar  # here, because `tito --help` should start at once
+
+    return Bar(err())
 
 
 def _console(stderr: bool) -> "Console":

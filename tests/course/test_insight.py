@@ -54,7 +54,8 @@ class TestItems:
 
     def test_what_waits_for_a_person_is_not_counted_as_nothing(self, graded):
         found = by_name(graded({"ann": GOOD, "bob": {}}))
-        assert (found["q-float32"].graded, found["q-float32"].share) == (1, 0)  # bob wrote nothing, which is 0 at once
+        one = found["q-float32"]
+        assert (one.graded, one.waiting, one.share) == (1, 1, 0)  # bob wrote nothing, which is 0 at once
         assert found["q-float32"].discrimination is None
 
     def test_points_of_a_person_count(self, graded):
@@ -162,8 +163,9 @@ class TestPage:
             ("test-shift", "1.000", "0"),
             ("q-float32", "0.000", "1"),
         ]
-        assert "test-scale" in (tmp_path / "insight" / "index.html").read_text()
-        assert "01_tensor: 2 graded; hardest: q-float32 0%; pairs alike: 0" in capsys.readouterr().out
+        shown = (tmp_path / "insight" / "index.html").read_text()
+        assert '<td>q-float32</td><td class="number">1</td>\n<td colspan="4">1 wait for a person</td>' in shown
+        assert "01_tensor: 2 graded; hardest: test-scale 50%; pairs alike: 0" in capsys.readouterr().out
 
     def test_nothing_graded(self, course, monkeypatch):
         monkeypatch.chdir(course.root)
@@ -182,5 +184,5 @@ class TestPage:
         from tito.insight.items import Item
         from tito.insight.views import View
 
-        row = tables([View("01_tensor", 1, [Item("q", 0, math.nan, 0, None)], [], [])])["items.csv"].splitlines()[1]
-        assert row == "01_tensor,q,0,,0,"
+        row = tables([View("01_tensor", 1, [Item("q", 0, 2, math.nan, 0, None)], [], [])])["items.csv"].splitlines()[1]
+        assert row == "01_tensor,q,0,2,,0,"

@@ -40,7 +40,8 @@ def insight(
         for name, text in {"index.html": page(views), **tables(views)}.items():
             write_atomic(folder / name, text)
     for one in views:
-        hardest = min((item for item in one.items if item.graded), key=lambda item: item.share, default=None)
+        settled = (item for item in one.items if not item.waiting)
+        hardest = min(settled, key=lambda item: item.share, default=None)
         most = f"; most frequent: {one.beliefs[0].text}" if one.beliefs else ""
         hard = f"; hardest: {hardest.name} {hardest.share:.0%}" if hardest else ""
         out().print(f"{one.module}: {one.students} graded{hard}{most}; pairs alike: {len(one.pairs)}", markup=False)

@@ -17,14 +17,16 @@ class Item:
     """One graded cell over the class.
 
     name:           its grade_id.
-    graded:         how many students have points for it, waiting ones left out.
-    share:          mean share of its points, 0 to 1: the difficulty index of test theory.
+    graded:         how many students have points for it.
+    waiting:        how many wait for a person to give them; whoever wrote nothing does not.
+    share:          mean share of the points given, 0 to 1: the difficulty index of test theory.
     none:           how many got nothing.
     discrimination: correlation of its points with those of the module's other cells; None where it is not defined.
     """
 
     name: str
     graded: int
+    waiting: int
     share: float
     none: int
     discrimination: float | None
@@ -64,6 +66,7 @@ def _item(name: str, own: np.ndarray, others: np.ndarray) -> Item:
     return Item(
         name=name,
         graded=len(points),
+        waiting=len(own) - len(points),
         share=float(points.mean()) if len(points) else float("nan"),
         none=int((points == 0).sum()),
         discrimination=_correlation(points, np.nansum(others[graded], axis=1)),

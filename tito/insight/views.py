@@ -56,11 +56,11 @@ def tables(views: Sequence[View]) -> dict[str, str]:
     """File name -> CSV, one row for each item, belief and pair; numbers that are not defined are empty."""
     rows: dict[str, list[Sequence[object]]] = {
         "items.csv": [
-            ("module", "item", "graded", "share", "nothing", "discrimination"),
+            ("module", "item", "graded", "waiting", "share", "nothing", "discrimination"),
             *(
-                (one.module, item.name, item.graded, _number(item.share), item.none, _number(item.discrimination))
+                (one.module, i.name, i.graded, i.waiting, _number(i.share), i.none, _number(i.discrimination))
                 for one in views
-                for item in one.items
+                for i in one.items
             ),
         ],
         "misconceptions.csv": [
