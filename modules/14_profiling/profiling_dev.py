@@ -726,16 +726,16 @@ def percentile(samples: list[float], q: float) -> float:
 
 # %% nbgrader={"grade": false, "grade_id": "given-slow-start", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def time_slow_start(slow, warmup, iterations):
-    """Time a function whose first `slow` calls last 100 ms; tell how many calls and samples it had,
+    """Time a function whose first `slow` calls last 50 ms; tell how many calls and samples it had,
     and how many samples are that long."""
     calls = []
 
     def work():
         calls.append(1)
-        time.sleep(0.1 * (len(calls) <= slow))
+        time.sleep(0.05 * (len(calls) <= slow))
 
     samples = time_calls(work, warmup, iterations)
-    return len(calls), len(samples), sum(sample > 80 for sample in samples)
+    return len(calls), len(samples), sum(sample > 40 for sample in samples)
 
 
 # %% nbgrader={"grade": true, "grade_id": "test-timing", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false}
