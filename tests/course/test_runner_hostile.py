@@ -44,6 +44,7 @@ ODD = {
     "no standard streams": "import sys; sys.stdout = sys.stderr = None",
     "closed descriptors 0 to 2": "import os; os.closerange(0, 3)",
     "a closed stream": "import sys; sys.stdout.close()",
+    "children that go on": "import os\nfor _ in range(3): os.fork()",
     "no recursion": "import sys; sys.setrecursionlimit(60)",
 }
 ENDS = {
@@ -51,7 +52,10 @@ ENDS = {
     "os.abort": ("import os; os.abort()", Reason.ENDED),
     "a signal": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", Reason.ENDED),
     "every descriptor closed": ("import os; os.closerange(0, 256)", Reason.ENDED),
-    "the supervisor killed": ("import os, signal; os.kill(os.getppid(), signal.SIGKILL)", Reason.ENDED),
+    "the supervisor killed": (  # a quick cell may end before that takes the process with it
+        "import os, signal, time; os.kill(os.getppid(), signal.SIGKILL); time.sleep(60)",
+        Reason.ENDED,
+    ),
     "a stop": ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", Reason.CELL_TIME),
     "the supervisor stopped": (
         "import os, signal, time; os.kill(os.getppid(), signal.SIGSTOP); time.sleep(60)",

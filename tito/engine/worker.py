@@ -300,6 +300,8 @@ def main() -> None:
     threading.Thread(target=_leave_with_parent, args=(commands,), daemon=True).start()
     limit_resources(job)
     builtins.input = no_input
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=answers.close)  # a child that goes on after its cell would answer, too
     session = Session(job["output"], answers)
     for count, cell in enumerate(job["cells"], start=1):
         session.run(count, cell)

@@ -61,5 +61,6 @@ def sit(seat: Seat, link: Any, folder: str) -> None:
     sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  (open as long as the process lives)
     builtins.input = no_input
     os.chdir(folder)
+    os.register_at_fork(after_in_child=link.close)  # a child that goes on after its cell would answer, too
     seat.serve(link)
     os._exit(0)

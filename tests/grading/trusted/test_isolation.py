@@ -54,12 +54,14 @@ def graded(course, answers, isolation, **limits):
 
 @sandboxed
 def test_a_cell_that_ends_its_process_costs_itself(course):
-    answers = {"ann": GOOD, "ben": GOOD | {"shift": HARD_END}, "cleo": GOOD | {"shift": SLOW}}
+    fork = GOOD | {"shift": f"{GOOD['shift']}\nimport os\nos.fork()"}
+    answers = {"ann": GOOD, "ben": GOOD | {"shift": HARD_END}, "cleo": GOOD | {"shift": SLOW}, "dora": fork}
     rows = graded(course, answers, Isolation.SANDBOX, cell_seconds=4)
     assert {name: row.points for name, row in rows.items()} == {
         "ann": "10 of 10, 5 waits",
         "ben": "4 of 10, 5 waits",
         "cleo": "4 of 10, 5 waits",
+        "dora": "10 of 10, 5 waits",
     }
     assert rows["ann"].notes == ()
     assert rows["ben"].notes == ("Cell 'test-shift' ended the Python process; the other cells were still run.",)
