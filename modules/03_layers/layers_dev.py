@@ -504,6 +504,10 @@ def test_unit_walk():
     check_equal(lambda: parameter_paths([1, [2, 3]]), expected)
     expected = ["roof", "cellar.wall", "rooms.0.wall", "rooms.1.wall"]
     check_equal(lambda: parameter_paths([4, 5], shared=True), expected)
+    street = Module()
+    street.house = House([3])
+    expected = ["house.roof", "house.cellar.wall", "house.rooms.0.wall"]
+    check_equal(lambda: paths(street, Parameter), expected)
     ### END HIDDEN TESTS
 
 

@@ -321,6 +321,9 @@ def test_unit_tensor_dataset():
     check_close(lambda: dataset[-1][0].data, a[-1])
     check_raises(IndexError, lambda: dataset[30])
     check_raises(IndexError, lambda: dataset.gather([0, 30]))
+    sample, before = dataset[0][0], a[0].copy()
+    sample.data[...] = 7
+    check_close(lambda: dataset[0][0].data, before)
     ### END HIDDEN TESTS
 
 
@@ -1024,6 +1027,11 @@ def test_unit_epoch_batches():
     check_equal(lambda: (powers.gathered, powers.fetched), (4, 0))
     loader = DataLoader(Powers(4), batch_size=3, collate_fn=count_down)
     check_equal(lambda: [y.tolist() for (y,) in epoch_of(loader)], [[0, -1, -4], [-9]])
+    noisy, collated = (
+        DataLoader(Powers(4), batch_size=4, transform=add_noise, collate_fn=join, generator=2)
+        for join in (None, lambda samples: (np.stack([x for x, _ in samples]),))
+    )
+    check_close(lambda: epoch_of(collated)[0][0], epoch_of(noisy)[0][0])
     whole, part, rest = (
         DataLoader(Powers(12), batch_size=4, shuffle=True, transform=add_noise, generator=2)
         for _ in range(3)
@@ -1035,6 +1043,7 @@ def test_unit_epoch_batches():
     rest.load_state_dict(part.state_dict())
     resumed = epoch_of(rest)
     check_equal(lambda: len(resumed), 2)
+    check_equal(lambda: rest.dataset.gathered, 2)
     for k in (0, 1):
         check_close(lambda: resumed[k][0], expected[k + 1][0])
     ### END HIDDEN TESTS
