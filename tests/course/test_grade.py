@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from mini import ACTIVATIONS_MODULE, GOOD, TENSOR_MODULE, answered, hand_in, released
 
+from tito.commands import grade as command
 from tito.course import Course
 from tito.engine.runner import Limits
 from tito.errors import CourseError
@@ -208,6 +209,19 @@ def test_no_submission(course):
     hand_in(course, "ann", released(course))
     with pytest.raises(CourseError, match=r"no submission of 01_tensor by 'bob'. Handed in: ann\."):
         require_submissions(course, TENSOR_MODULE, "bob")
+
+
+def test_a_notebook_of_another_name_is_told(course, monkeypatch, capsys):
+    path = hand_in(course, "ann", released(course))
+    path.rename(path.with_name("tensor (1).ipynb"))
+    monkeypatch.chdir(course.root)
+    with pytest.raises(CourseError, match="no submission to grade"):
+        command.grade(["01"])
+    told = "Not graded: the notebook is called 'tensor (1).ipynb' instead of 'tensor.ipynb'. Rename it."
+    assert capsys.readouterr().err == f"01_tensor        ann                      {told}\n"
+    assert [row.notes for row in grade_rows(course, [TENSOR_MODULE])] == [(told,)]
+    hand_in(course, "ann", released(course))
+    assert [row.notes for row in grade_rows(course, [TENSOR_MODULE])] == [()]
 
 
 def test_changed_since_release(course):

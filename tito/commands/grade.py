@@ -43,9 +43,9 @@ def grade(
     ] = Isolation.SANDBOX,
 ) -> None:
     """Grade what was collected; what is graded already is not run again, so an interrupted run can just be repeated."""
-    from tito.console import out
+    from tito.console import err, out
     from tito.course import find_course
-    from tito.grading.grade import engine_with, grade_module, processors, require_submissions
+    from tito.grading.grade import engine_with, grade_module, misnamed, processors, require_submissions
     from tito.grading.shards import grade_shard, parse_shard, write_shard
 
     if student and shards:
@@ -54,6 +54,8 @@ def grade(
     course = find_course()
     work = []
     for module in chosen_modules(modules):
+        for whose, note in misnamed(course, module).items():
+            err().print(f"{module.folder:<16} {whose:<24} {note}", markup=False)
         named = require_submissions(course, module, student if modules else None)
         count = sum(student in (None, one) for one in named)
         if count:

@@ -23,6 +23,7 @@ from tito.grading.work import MakeRunner, Outcome, Plan, Task, grade_one, make_p
 from tito.registry import Module
 from tito.trusted.runner import TrustedRunner
 
+OTHER_NAME = "Not graded: the notebook is called '{name}' instead of '{wanted}'. Rename it."
 Engine = Callable[[Plan, Iterable[Task]], Iterator[Outcome]]  # whatever runs submissions, in any order
 
 
@@ -30,6 +31,17 @@ def submitted_students(course: Course, module: Module) -> list[str]:
     """Return the students who handed in the module, sorted."""
     found = course.submitted.glob(course.submission("*", module).relative_to(course.submitted).as_posix())
     return sorted(_name(path.parent.parent) for path in found)
+
+
+def misnamed(course: Course, module: Module) -> dict[str, str]:
+    """Return whose folder of the module holds notebooks, but none of its name; and what is to be said of it."""
+    found = {}
+    for folder in sorted(course.submitted.glob(f"*/{module.folder}")):
+        wanted = course.submission(folder.parent.name, module).name
+        names = sorted(_name(path) for path in folder.glob("*.ipynb"))
+        if names and wanted not in names:
+            found[_name(folder.parent)] = OTHER_NAME.format(name=names[0], wanted=wanted)
+    return found
 
 
 def all_students(course: Course) -> list[str]:

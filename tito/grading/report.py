@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tito.course import Course
-from tito.grading.grade import all_students, submitted_students
+from tito.grading.grade import all_students, misnamed, submitted_students
 from tito.grading.journal import Entry, read_journal
 from tito.grading.scores import Score, enrolled_students, read_scores
 from tito.grading.status import Status
@@ -61,6 +61,7 @@ def grade_rows(course: Course, modules: Sequence[Module]) -> list[Row]:
     scores = read_scores(course)
     entries = {(entry.student, entry.module): entry for entry in read_journal(course.state)}
     handed_in = {(student, module.folder) for module in modules for student in submitted_students(course, module)}
+    named_else = {(student, m.folder): note for m in modules for student, note in misnamed(course, m).items()}
     releases = {module.folder: release_digest(course, module) for module in modules}
     rows = []
     for student in sorted({*enrolled_students(course), *all_students(course)}):
@@ -69,6 +70,7 @@ def grade_rows(course: Course, modules: Sequence[Module]) -> list[Row]:
             entry, score = entries.get(place), scores.get(place)
             status = _status(entry, score, place in handed_in)
             notes = entry.shown_notes if entry else ()
+            notes = (*notes, named_else[place]) if place in named_else else notes
             if entry and entry.release not in ("", releases[module.folder]):
                 notes = (*notes, OUTDATED.format(number=module.number))
             if entry and place not in handed_in:
