@@ -2,7 +2,8 @@
 
 A class is made up from the solutions, alternatives and misconceptions of the modules, every notebook another one; one
 of a hundred is hostile. It is graded as `tito grade` does it, and the time is extrapolated to 17 modules and 1,000
-students: what passes until a module's first result counts once, the rest for each submission.
+students: what passes until a module's first result counts once, and so does the wait at its end for workers that are
+still busy when others have nothing left, such as with an endless loop; the rest counts for each submission.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import itertools
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -117,14 +119,23 @@ def measure(course: Course, modules: list[Module]) -> dict[str, Any]:
     with progress() as bar:
         task = bar.add_task("grading", total=sum(len(submitted_students(course, module)) for module in modules))
         for module in modules:
-            start, begun, statuses = time.perf_counter(), 0.0, []
+            start, times, statuses = time.perf_counter(), [], []
             for entry in grade_module(course, module, jobs=processors()):
-                begun = begun or time.perf_counter() - start
+                times.append(time.perf_counter() - start)
                 statuses.append(str(entry.shown_status))
                 bar.advance(task)
-            rest = (time.perf_counter() - start - begun) / max(1, len(statuses) - 1)
-            rows.append((module.folder, len(statuses), begun, rest, statuses.count("failed")))
+            rows.append((module.folder, len(times), *phases(times, processors()), statuses.count("failed")))
     return {"rows": rows, "processors": processors(), "megabytes": most_memory(), "load": os.getloadavg()[0]}
+
+
+def phases(times: list[float], workers: int) -> tuple[float, float, float]:
+    """Split the times of results into that of the first, that of each one after it, and the wait at the end.
+
+    The last results, one of each worker, come when that worker has nothing left: their mean is when all would have
+    ended with the work shared out to the last.
+    """
+    shared = statistics.mean(times[-workers:])
+    return times[0], (shared - times[0]) / max(1, len(times) - 1), times[-1] - shared
 
 
 def most_memory() -> float:
@@ -137,11 +148,11 @@ def most_memory() -> float:
 
 def show(found: dict[str, Any]) -> None:
     """Print what was measured, and what it means for the whole course."""
-    table = Table("module", "submissions", "first after s", "then ms each", "failed", box=None)
+    table = Table("module", "submissions", "first after s", "then ms each", "wait at the end s", "failed", box=None)
     rows = found["rows"]
-    for name, count, begun, each, failed in rows:
-        table.add_row(name, str(count), f"{begun:.1f}", f"{1000 * each:.0f}", str(failed))
-    seconds = sum(begun + (WHOLE_CLASS - 1) * each for _, _, begun, each, _ in rows) / len(rows)
+    for name, count, begun, each, wait, failed in rows:
+        table.add_row(name, str(count), f"{begun:.1f}", f"{1000 * each:.0f}", f"{wait:.1f}", str(failed))
+    seconds = sum(begun + (WHOLE_CLASS - 1) * each + wait for _, _, begun, each, wait, _ in rows) / len(rows)
     minutes = WHOLE_COURSE * seconds / 60
     Console().print(table)
     print(

@@ -1705,7 +1705,7 @@ Now your machine, and what each layer reaches of it. A layer's bytes are the lea
 
 # %%
 def analyze_roofline():
-    """The measured roof of this machine, and layers below it."""
+    """The measured roof of this machine, and layers under it or above."""
     keep_freed_memory()
     machine, rng = measure_machine(), np.random.default_rng(0)
     image, rows = rng.normal(size=(16, 16, 32, 32)), rng.normal(size=(512, 512))
@@ -1729,7 +1729,7 @@ def analyze_roofline():
         print(f"{100 * share:4.0f} % of the roof")
     axes.set(xscale="log", yscale="log", xlabel="FLOPs per byte", ylabel="GFLOP/s")
     axes.legend(fontsize=7, ncols=2)
-    show(fig, alt="GFLOP/s over FLOPs per byte: the roof of this machine, eight layers below it")
+    show(fig, alt="GFLOP/s over FLOPs per byte: the roof of this machine, and eight layers")
 
 
 if __name__ == "__main__":
@@ -1867,7 +1867,7 @@ arithmetic and gains nothing, unless the processor also multiplies small numbers
 
 # %% [markdown]
 r"""
-**To think about.** A profiler counts `Embedding` as no work at all, and the table shows that it takes time. What is it doing? And if you profile a model in training mode, which of its layers cost more than in evaluation?
+**To think about.** A profiler counts `Embedding` as no work at all, and yet it takes time. What is it doing? And if you profile a model in training mode, which of its layers cost more than in evaluation?
 
 You can now say where time and memory go. The largest waste in your GPT stands in plain sight: to write one character, it reads the whole text again. **Module 15** makes it remember.
 """

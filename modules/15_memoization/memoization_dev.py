@@ -63,7 +63,7 @@ abab = a + bab        bab = b + ab,  ba + b            each rest asks for its ow
      = aba + b
 ```
 
-`spell` does just that, and counts how often it had to work. For a text of 30 characters: how many questions, would you say?
+`spell` does just that, and counts how often it had to work. For a text of 20 characters: how often, would you say?
 """
 
 
