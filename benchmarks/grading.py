@@ -148,7 +148,7 @@ def most_memory() -> float:
 
 def show(found: dict[str, Any]) -> None:
     """Print what was measured, and what it means for the whole course."""
-    table = Table("module", "submissions", "first after s", "then ms each", "wait at the end s", "failed", box=None)
+    table = Table("module", "count", "first after s", "then ms each", "last wait s", "failed", box=None)
     rows = found["rows"]
     for name, count, begun, each, wait, failed in rows:
         table.add_row(name, str(count), f"{begun:.1f}", f"{1000 * each:.0f}", f"{wait:.1f}", str(failed))
