@@ -121,7 +121,7 @@ def test_names_of_hand_ins_name_no_folder(course, name):
 @pytest.mark.slow
 def test_insight_shows_nothing_alive(look, listener, tmp_path):
     odd = IMG.replace("CALL", f"{listener.address}/insight")
-    items, beliefs = [Item(odd, 1, 0.5, 0, None)], [Belief(odd, (odd,), (odd,))]
+    items, beliefs = [Item(odd, 1, 0, 0.5, 0, None)], [Belief(odd, (odd,), (odd,))]
     file = tmp_path / "insight.html"
     file.write_text(page([View(odd, 2, items, beliefs, [Pair(odd, odd, 1.0)])]))
     seen = look(file.as_uri())
