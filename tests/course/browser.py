@@ -17,6 +17,7 @@ FLAGS = (
 )
 LAPTOP = {"width": 1366, "height": 768}
 PATIENCE = 90_000  # milliseconds: a kernel may start slowly on a busy machine
+NUMBERED = re.compile(r"\[\d+\]:")  # the prompt of a cell that has run
 
 
 class Notebook:
@@ -28,6 +29,8 @@ class Notebook:
         page.set_default_timeout(PATIENCE)
         page.goto(address)
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+        # Before there is a kernel the page calls it idle too, and then drops without a word what is asked of it.
+        expect(page.locator(".jp-Toolbar-kernelName")).not_to_have_text("No Kernel", timeout=PATIENCE)
         self._idle()
 
     def cell(self, text: str) -> Locator:
@@ -35,10 +38,11 @@ class Notebook:
         return self.page.locator(".jp-CodeCell", has=self.page.locator(".cm-content", has_text=text))
 
     def run_above(self, text: str) -> None:
-        """Run all cells above one."""
+        """Run all cells above one, and see that the page did."""
         self.cell(text).locator(".cm-content").click()
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Above Selected Cell").click()
+        expect(self.page.locator(".jp-CodeCell .jp-InputPrompt").first).to_have_text(NUMBERED, timeout=PATIENCE)
         self._idle()
 
     def write(self, text: str, answer: str) -> None:
@@ -56,7 +60,7 @@ class Notebook:
         self.page.keyboard.press("Control+Enter")
         if before.strip("[]: "):
             expect(prompt).not_to_have_text(before, timeout=PATIENCE)
-        expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=PATIENCE)
+        expect(prompt).to_have_text(NUMBERED, timeout=PATIENCE)
         self._idle()
         return "\n".join(cell.locator(".jp-OutputArea-output").all_inner_texts()).strip()
 
