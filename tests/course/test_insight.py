@@ -7,6 +7,7 @@ import math
 import nbformat
 import numpy as np
 import pytest
+import sqlalchemy
 from mini import GOOD, TENSOR_MODULE, FastRunner, answered
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from real import REPOSITORY
@@ -42,8 +43,12 @@ def graded(course, monkeypatch):
     return graded
 
 
+def found_in(course):
+    return items(course, TENSOR_MODULE, nbformat.read(course.released(TENSOR_MODULE), as_version=4))
+
+
 def by_name(course):
-    return {item.name: item for item in items(course, TENSOR_MODULE)}
+    return {item.name: item for item in found_in(course)}
 
 
 class TestItems:
@@ -57,6 +62,21 @@ class TestItems:
         one = found["q-float32"]
         assert (one.graded, one.waiting, one.share) == (1, 1, 0)  # bob wrote nothing, which is 0 at once
         assert found["q-float32"].discrimination is None
+
+    def test_what_one_submission_lacks_does_not_wait(self, graded):
+        course = graded({"ann": GOOD, "bob": GOOD})
+        with open_gradebook(course) as book:
+            book.db.delete(book.find_grade("test-shift", "tensor", TENSOR_MODULE.folder, "bob"))
+            book.db.commit()
+        one = by_name(course)["test-shift"]
+        assert (one.graded, one.waiting, one.share) == (1, 0, 1)
+
+    def test_the_order_is_the_page_s_not_the_gradebook_s(self, graded):
+        course = graded({"ann": GOOD, "bob": SCALE})
+        with open_gradebook(course) as book:
+            book.db.execute(sqlalchemy.text("UPDATE grade SET rowid = 1000 - rowid"))
+            book.db.commit()
+        assert [item.name for item in found_in(course)] == ["test-scale", "test-shift", "q-float32"]
 
     def test_points_of_a_person_count(self, graded):
         course = graded({"ann": GOOD})

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from nbformat import NotebookNode
 
 from tito.course import Course
 from tito.grading.gradebook import open_gradebook
@@ -32,8 +33,8 @@ class Item:
     discrimination: float | None
 
 
-def items(course: Course, module: Module) -> list[Item]:
-    """The graded cells of a module in the page's order.
+def items(course: Course, module: Module, release: NotebookNode) -> list[Item]:
+    """The graded cells of a module in the order of its released page.
 
     Raises:
         CourseError: the gradebook cannot be used.
@@ -48,11 +49,17 @@ def items(course: Course, module: Module) -> list[Item]:
             for one in submissions
             for book in one.notebooks
         ]
-    names = list(dict.fromkeys(name for student in grades for name in student))
+    places = {cell.metadata.get("nbgrader", {}).get("grade_id"): place for place, cell in enumerate(release.cells)}
+    known = dict.fromkeys(name for student in grades for name in student)
+    names = sorted(known, key=lambda name: places.get(name, len(places)))
     shares = np.array(
         [[_share(*student.get(name, (None, 0))) for name in names] for student in grades], dtype=float
     ).reshape(len(grades), len(names))
-    return [_item(name, shares[:, place], np.delete(shares, place, axis=1)) for place, name in enumerate(names)]
+    waiting = [sum(student.get(name, (0, 0))[0] is None for student in grades) for name in names]
+    return [
+        _item(name, waiting[place], shares[:, place], np.delete(shares, place, axis=1))
+        for place, name in enumerate(names)
+    ]
 
 
 def _share(points: float | None, most: float) -> float:
@@ -60,13 +67,13 @@ def _share(points: float | None, most: float) -> float:
     return points / most if points is not None and most else float("nan")
 
 
-def _item(name: str, own: np.ndarray, others: np.ndarray) -> Item:
+def _item(name: str, waiting: int, own: np.ndarray, others: np.ndarray) -> Item:
     graded = ~np.isnan(own)
     points = own[graded]
     return Item(
         name=name,
         graded=len(points),
-        waiting=len(own) - len(points),
+        waiting=waiting,
         share=float(points.mean()) if len(points) else float("nan"),
         none=int((points == 0).sum()),
         discrimination=_correlation(points, np.nansum(others[graded], axis=1)),

@@ -42,8 +42,8 @@ def view(course: Course, module: Module) -> View | None:
         return None
     notebooks = {one.student: nbformat.reads(read_notebook(course.state, one), as_version=4) for one in entries}
     release = nbformat.read(course.released(module), as_version=4)
-    found = pairs(notebooks, release)
-    return View(module.folder, len(entries), items(course, module), beliefs(module, notebooks), found)
+    per_item = items(course, module, release)
+    return View(module.folder, len(entries), per_item, beliefs(module, notebooks), pairs(notebooks, release))
 
 
 def page(views: Sequence[View]) -> str:
