@@ -1,11 +1,14 @@
 """Where the commands print: results on stdout, problems on stderr; rich honours `NO_COLOR` and pipes by itself."""
 
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+
+WIDEST = 10_000  # characters of a table's line
 
 
 @cache
@@ -18,6 +21,19 @@ def out() -> "Console":
 def err() -> "Console":
     """The console for problems."""
     return _console(stderr=True)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows below their heads, each text whole and as it stands: no name is markup, and no width cuts one."""
+    from rich.measure import Measurement
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(*heads, box=None, pad_edge=False)
+    for row in rows:
+        shown.add_row(*map(Text, row))
+    shown.width = Measurement.get(out(), out().options.update(max_width=WIDEST), shown).maximum
+    out().print(shown)
 
 
 def progress() -> "Progress":

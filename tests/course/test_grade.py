@@ -10,6 +10,7 @@ from mini import ACTIVATIONS_MODULE, GOOD, TENSOR_MODULE, answered, hand_in, rel
 
 from tito.commands import grade as command
 from tito.course import Course
+from tito.engine.isolation import Isolation
 from tito.engine.runner import Limits
 from tito.errors import CourseError
 from tito.grading.grade import grade_module, require_submissions
@@ -222,6 +223,19 @@ def test_a_notebook_of_another_name_is_told(course, monkeypatch, capsys):
     assert [row.notes for row in grade_rows(course, [TENSOR_MODULE])] == [(told,)]
     hand_in(course, "ann", released(course))
     assert [row.notes for row in grade_rows(course, [TENSOR_MODULE])] == [()]
+
+
+def test_what_did_not_run_again_is_told(course, monkeypatch, capsys):
+    hand_in(course, "ann", released(course))
+    hand_in(course, "bob", released(course))
+    monkeypatch.chdir(course.root)
+    told = "of 2 have not changed since they were graded, and did not run again"
+    for known in (None, 2, 1):
+        if known == 1:
+            hand_in(course, "bob", answered(course, GOOD))
+        command.grade(["01"], jobs=1, isolation=Isolation.NONE)
+        lines = capsys.readouterr().out.splitlines()
+        assert [line for line in lines if "changed" in line] == ([f"{known} {told}"] if known else [])
 
 
 def test_changed_since_release(course):

@@ -46,6 +46,7 @@ def grade(
     from tito.console import err, out
     from tito.course import find_course
     from tito.grading.grade import engine_with, grade_module, misnamed, processors, require_submissions
+    from tito.grading.journal import read_journal
     from tito.grading.shards import grade_shard, parse_shard, write_shard
 
     if student and shards:
@@ -63,6 +64,7 @@ def grade(
     if not work:
         whose = f" by '{student}'" if student else ""
         raise CourseError(f"There is no submission{whose} to grade.", "Run 'tito collect INBOX' first.")
+    before = set(read_journal(course.state))
     with _cluster(dask) if dask else nullcontext(engine_with(jobs or processors())) as engine:
 
         def graded(module: Module) -> "Iterator[Entry]":
@@ -79,6 +81,8 @@ def grade(
         out().print(f"{entry.module:<16} {entry.student:<24} {entry.shown_status}", markup=False)
         for note in entry.shown_notes:
             out().print(f"    {note}", markup=False)
+    if known := sum(entry in before for entry in entries):
+        out().print(f"{known} of {len(entries)} have not changed since they were graded, and did not run again")
     out().print("Next: tito report, tito feedback")
 
 

@@ -19,10 +19,7 @@ def report(
     csv: Annotated[Path | None, typer.Option("--csv", help="Also write the table to this file.")] = None,
 ) -> None:
     """Show status and points of every student of the course; what has no grade is shown as -, never as 0."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    from tito.console import out
+    from tito.console import out, table
     from tito.course import find_course
     from tito.files import write_atomic
     from tito.grading.collect.listing import left_over
@@ -37,12 +34,10 @@ def report(
     rows, waiting = grade_rows(course, chosen), left_over(course)
     if not rows and not waiting:
         raise CourseError("Nobody has handed in anything yet.", "Run 'tito collect INBOX' first.")
-    table = Table("student", "module", "status", "points", "days late", "penalty", box=None, pad_edge=False)
-    for row in rows:
-        late = [number if number != "0" else "" for number in row.numbers[-2:]]
-        table.add_row(escape(row.student), row.module, row.status, row.points, *late)
     if rows:
-        out().print(table)
+        late = [[number if number != "0" else "" for number in row.numbers[-2:]] for row in rows]
+        shown = [(row.student, row.module, row.status, row.points, *days) for row, days in zip(rows, late, strict=True)]
+        table(("student", "module", "status", "points", "days late", "penalty"), shown)
     for row in rows:
         for note in row.notes:
             out().print(f"{row.student}, {row.module}: {note}", markup=False)

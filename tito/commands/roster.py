@@ -39,9 +39,7 @@ def import_file(
 
 def list_students() -> None:
     """Show everyone in the gradebook."""
-    from rich.table import Table
-
-    from tito.console import out
+    from tito.console import table
     from tito.course import find_course
     from tito.errors import CourseError
     from tito.grading.roster import all_students
@@ -49,7 +47,5 @@ def list_students() -> None:
     students = all_students(find_course())
     if not students:
         raise CourseError("There is no student in the gradebook yet.", "Run 'tito roster import FILE.csv'.")
-    table = Table("id", "first name", "last name", "e-mail", "LMS id", box=None, pad_edge=False)
-    for student in students:
-        table.add_row(student.id, student.first_name, student.last_name, student.email, student.lms_user_id)
-    out().print(table)
+    rows = [(one.id, one.first_name, one.last_name, one.email, one.lms_user_id) for one in students]
+    table(("id", "first name", "last name", "e-mail", "LMS id"), rows)

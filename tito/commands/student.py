@@ -105,9 +105,7 @@ def _say(word: str, text: str, more: str = "") -> None:
 
 def status() -> None:
     """Show how far each module is."""
-    from rich.table import Table
-
-    from tito.console import out
+    from tito.console import table
     from tito.course import find_course
     from tito.errors import CourseError
     from tito.student.status import progress
@@ -117,10 +115,8 @@ def status() -> None:
     rows = progress(course)
     if not rows:
         raise CourseError("There is no notebook here yet.", no_releases(course))
-    table = Table("module", "notebook", "answered", "passed", "exported", box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(row.module.folder, row.state, row.answered, row.tests, row.exported)
-    out().print(table)
+    shown = [(row.module.folder, row.state, row.answered, row.tests, row.exported) for row in rows]
+    table(("module", "notebook", "answered", "passed", "exported"), shown)
     for row in rows:
         if row.note:
             _say("note", f"{row.module.folder}: {row.note}")
