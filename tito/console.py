@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+from tito.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -31,7 +33,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     shown = Table(*heads, box=None, pad_edge=False)
     for row in rows:
-        shown.add_row(*map(Text, row))
+        shown.add_row(*(Text(printable(text)) for text in row))
     shown.width = Measurement.get(out(), out().options.update(max_width=WIDEST), shown).maximum
     out().print(shown)
 
@@ -47,6 +49,6 @@ def progress() -> "Progress":
 
 
 def _console(stderr: bool) -> "Console":
-    from rich.console import Console  # here, because `tito --help` should start at once
+    from tito.terminal import Terminal  # here, because `tito --help` should start at once
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
+    return Terminal(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)

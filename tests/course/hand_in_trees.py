@@ -22,8 +22,8 @@ from unittest import mock
 from tito.course import Course
 from tito.grading import collect as package
 from tito.grading.collect import collect
-from tito.grading.collect.listing import shown
 from tito.grading.roster import Student
+from tito.printable import printable
 
 STUDENTS = (
     "ada",
@@ -94,7 +94,7 @@ class Tree:
                 self.fill(path, f"{label}/", depth + 1)
             elif kind == "link":
                 path.symlink_to(self.rng.choice([folder, "/etc/passwd", "nowhere"]))
-                self.labels[shown(label)] += 1
+                self.labels[printable(label)] += 1
             else:
                 self.write(path, kind, label)
 
@@ -142,8 +142,8 @@ class Tree:
         return bytes(raw[: self.rng.choice([len(raw), len(raw) // 2])])
 
     def note(self, label: str, data: bytes) -> None:
-        self.labels[shown(label)] += 1
-        self.contents.setdefault(shown(label), []).append(data)
+        self.labels[printable(label)] += 1
+        self.contents.setdefault(printable(label), []).append(data)
 
     def take(self, inside: "Tree") -> None:
         self.labels.update(inside.labels)

@@ -29,6 +29,14 @@ def test_a_table_is_cut_nowhere(narrow, capsys):
     assert capsys.readouterr().out.splitlines() == rows
 
 
+def test_no_text_commands_the_terminal(capsys):
+    console.out().print("a\x1b[2J\x07b\u202ec\x9b\n\td", markup=False)
+    console.table(("student",), [("a\x1b]0;owned\x07\nb",)])
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[:2] == ["a\\x1b[2J\\x07b\\u202ec\\x9b", "        d"]
+    assert shown.splitlines()[-1] == "a\\x1b]0;owned\\x07\\nb"
+
+
 @pytest.mark.parametrize("name", ["[bold]ann[/bold]", "[/]", "Ann [she]", "[link=x]", ":smile:", "ann\\"])
 def test_a_text_in_a_table_stands_as_it_is(name, capsys):
     console.table(("student",), [(name,)])

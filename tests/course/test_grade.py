@@ -214,15 +214,31 @@ def test_no_submission(course):
 
 def test_a_notebook_of_another_name_is_told(course, monkeypatch, capsys):
     path = hand_in(course, "ann", released(course))
-    path.rename(path.with_name("tensor (1).ipynb"))
+    path.rename(path.with_name("tensor (1)\n.ipynb"))
     monkeypatch.chdir(course.root)
     with pytest.raises(CourseError, match="no submission to grade"):
         command.grade(["01"])
-    told = "Not graded: the notebook is called 'tensor (1).ipynb' instead of 'tensor.ipynb'. Rename it."
+    told = "Not graded: the notebook is called 'tensor (1)\\n.ipynb' instead of 'tensor.ipynb'. Rename it."
     assert capsys.readouterr().err == f"01_tensor        ann                      {told}\n"
     assert [row.notes for row in grade_rows(course, [TENSOR_MODULE])] == [(told,)]
     hand_in(course, "ann", released(course))
     assert [row.notes for row in grade_rows(course, [TENSOR_MODULE])] == [()]
+
+
+def test_what_a_notebook_says_of_itself_forges_no_line(course, monkeypatch, capsys):
+    notebook = released(course)
+    notebook.metadata.kernelspec = {
+        "name": "x",
+        "display_name": "x",
+        "language": "R\n01_tensor  bob  graded\x1b[2J" * 99,
+    }
+    hand_in(course, "ann", notebook)
+    monkeypatch.chdir(course.root)
+    command.grade(["01"], jobs=1, isolation=Isolation.NONE)
+    shown = capsys.readouterr().out
+    assert len(shown.splitlines()) == 4
+    assert "The notebook was set to a 'R\\n01_tensor  bob  graded\\x1b[2JR" in shown
+    assert len(shown) < 600
 
 
 def test_what_did_not_run_again_is_told(course, monkeypatch, capsys):

@@ -139,7 +139,7 @@ def format_repairs(submission: Submission) -> list[str]:
     """Say what of a notebook's kernel, tags and versions was not used."""
     repairs = []
     if not submission.language.lower().startswith("python"):
-        repairs.append(f"The notebook was set to a '{submission.language}' kernel; it was run with Python.")
+        repairs.append(f"The notebook was set to a '{submission.language[:40]}' kernel; it was run with Python.")
     if any(_skipped(cell) for cell in submission.cells):
         repairs.append("A cell was tagged 'skip-execution'; the tag was ignored.")
     versions = sorted({_version(cell) for cell in submission.cells if cell.grade_id} - {"3"})

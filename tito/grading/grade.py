@@ -20,6 +20,7 @@ from tito.grading.pool import in_processes
 from tito.grading.recorder import Recorder
 from tito.grading.storage import room, storage
 from tito.grading.work import MakeRunner, Outcome, Plan, Task, grade_one, make_plan, opened, read
+from tito.printable import printable
 from tito.registry import Module
 from tito.trusted.runner import TrustedRunner
 
@@ -40,7 +41,7 @@ def misnamed(course: Course, module: Module) -> dict[str, str]:
         wanted = course.submission(folder.parent.name, module).name
         names = sorted(_name(path) for path in folder.glob("*.ipynb"))
         if names and wanted not in names:
-            found[_name(folder.parent)] = OTHER_NAME.format(name=names[0], wanted=wanted)
+            found[_name(folder.parent)] = OTHER_NAME.format(name=printable(names[0]), wanted=wanted)
     return found
 
 

@@ -17,6 +17,7 @@ from types import TracebackType
 from tito.errors import CourseError
 from tito.grading.status import Status
 from tito.grading.storage import storage
+from tito.printable import printable
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS submission (
@@ -44,7 +45,7 @@ class Entry:
     module, student: whose it is; `module` is the folder name.
     key:      hash of everything that the result depends on.
     status:   how grading went.
-    notes:    repairs and remarks, one sentence each.
+    notes:    repairs and remarks, one sentence each, fit to be printed whatever a notebook says of itself.
     recorded: whether the gradebook has it.
     trouble:  why the gradebook could not take it, "" when nothing is known against it.
     release:  hash of the module's notebooks by which it was graded.
@@ -58,6 +59,10 @@ class Entry:
     recorded: bool = False
     trouble: str = ""
     release: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "notes", tuple(map(printable, self.notes)))
+        object.__setattr__(self, "trouble", printable(self.trouble))
 
     @property
     def shown_status(self) -> Status:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from tito.course import Course
 from tito.files import write_atomic
+from tito.printable import printable
 
 NAME_IT = "Name it STUDENT_tensor.ipynb or STUDENT/tensor.ipynb, or say whose it is: tito collect INBOX --map FILE.csv."
 
@@ -25,12 +26,7 @@ class Listed:
 
     def __post_init__(self) -> None:
         for name in ("label", "reason"):
-            object.__setattr__(self, name, shown(getattr(self, name)))
-
-
-def shown(text: str) -> str:
-    """Return a name from outside so that it can be printed: no control characters, no broken Unicode."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
 
 def write_left_over(course: Course, entries: Iterable[Listed]) -> None:
