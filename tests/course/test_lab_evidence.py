@@ -14,6 +14,7 @@ from tito.lab.calls import call_text, meanings
 from tito.lab.evidence import evidence
 
 TABLE = np.arange(1.0, 7.0).reshape(2, 3)
+MASK = TABLE > [[1], [5]]  # [[False, True, True], [False, False, True]]
 STATEMENTS = [
     (None, TABLE, "the answer is None: is a `return` missing?"),
     (TABLE * 2 / 3, TABLE, "every value is 2/3 times the expected one"),
@@ -40,7 +41,13 @@ STATEMENTS = [
     ((2, ["a", "b"]), (2, ["a"]), "only entry 1 differs"),
     (TABLE * [[1, 2, 1], [3, 1, 1]], TABLE, ""),
     ("yes", "no", ""),
+    (MASK | True, MASK, "every value is True"),
+    ((MASK & False).tolist(), MASK.tolist(), "every value is False"),
+    (~MASK, MASK, "True and False have changed places"),
+    (MASK ^ [True, False, False], MASK, "all that differs lies at index 0 of axis 1"),
+    (MASK[:, ::-1], MASK, "the right values in another order"),
     # Near to a statement that would be false:
+    (MASK ^ [[True, False, True], [True, True, False]], MASK, ""),
     (TABLE * [[1.004], [1.006]], TABLE, ""),
     (TABLE * 1.0005, TABLE, ""),
     ([None, None, 2.0], np.array([3.0, 4.0, 2.0]), "the answer holds None: is a `return` missing?"),

@@ -34,7 +34,8 @@ def evidence(got: Any, expected: Any) -> str:
         return _about_shape(have, want)
     if _same(have, want):  # so near that a factor of 1 or the order of the values would be told
         return _confined(have, want)
-    return next(filter(None, (look(have, want) for look in LOOKS)), "")
+    looks = LOOKS_AT_TRUTH if _is_truth(got) and _is_truth(expected) else LOOKS
+    return next(filter(None, (look(have, want) for look in looks)), "")
 
 
 def failing_line(error: BaseException, test: Callable[..., Any]) -> str:
@@ -68,6 +69,10 @@ def _numbers(value: Any) -> np.ndarray | None:
             return None
         return array.astype(np.float64) if array.dtype.kind in "iufb" else None
     return None
+
+
+def _is_truth(value: Any) -> bool:
+    return np.asarray(value).dtype == np.bool_
 
 
 def _plain(got: Any, expected: Any) -> str:
@@ -180,4 +185,17 @@ def _confined(have: np.ndarray, want: np.ndarray) -> str:
     return ""
 
 
+def _one_truth(have: np.ndarray, want: np.ndarray) -> str:
+    if have.size > 1 and np.ptp(have) == 0:
+        return f"every value is {bool(have.flat[0])}"
+    return ""
+
+
+def _opposite(have: np.ndarray, want: np.ndarray) -> str:
+    if have.size > 1 and np.array_equal(have, 1 - want):
+        return "True and False have changed places"
+    return ""
+
+
 LOOKS = (_not_finite, _constant, _factor, _offset, _signs, _order, _confined)
+LOOKS_AT_TRUTH = (_one_truth, _opposite, _order, _confined)
