@@ -4,6 +4,7 @@ What a module needs is sent once to each worker. Dask starts a submission again 
 several died is given up. The gradebook and the journal stay with the one who asks.
 """
 
+import contextlib
 import io
 import tempfile
 import threading
@@ -13,9 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from distributed import Client, KilledWorker, as_completed
+from distributed import CancelledError, Client, Future, KilledWorker, wait
 
 from tito.errors import CourseError
 from tito.grading.grade import Engine
@@ -23,6 +23,7 @@ from tito.grading.work import BUG, Outcome, Plan, Task, failed, grade_one, grade
 
 AHEAD = 2  # submissions on their way for each thread of a worker
 REACH = 10  # seconds for finding the scheduler
+LOOK = 5  # seconds after which it is asked again whether the scheduler is there
 DIED = f"Grading it ended several workers of the cluster. {BUG}"
 
 
@@ -54,29 +55,54 @@ def _graded(client: Client, plan: Plan, tasks: Iterable[Task]) -> Iterator[Outco
     """Grade submissions, some on their way for each thread, and yield each result as it comes."""
     parcel = client.submit(_kept, _parcel(plan), key=f"tito-{plan.digest}")  # a task, so that Dask can make it again
     waiting = iter(tasks)
-    students: dict[str, str] = {}  # by key of the future
-    running = as_completed(loop=client.loop, raise_errors=False)
+    running: dict[Future, str] = {}  # whose submission it grades
 
     def send(count: int) -> None:
         for student, data in islice(waiting, count):
-            future = client.submit(_grade_there, parcel, (student, data), pure=False)
-            students[future.key] = student
-            running.add(future)
+            _connected(client)
+            running[client.submit(_grade_there, parcel, (student, data), pure=False)] = student
 
-    send(AHEAD * max(1, sum(client.nthreads().values())))
-    for future in running:
-        yield _outcome(plan, students.pop(future.key), future)
-        send(1)
+    try:
+        send(AHEAD * max(1, sum(client.nthreads().values())))
+        while running:
+            for future in _ended(client, running):
+                yield _outcome(plan, running.pop(future), future)
+                send(1)
+    except CancelledError:
+        yield CourseError("The Dask cluster has gone.", "Start it, and run the command again; what is done stays done.")
 
 
-def _outcome(plan: Plan, student: str, future: Any) -> Outcome:
-    if future.status == "finished":
-        outcome: Outcome = future.result()
+def _ended(client: Client, running: Iterable[Future]) -> list[Future]:
+    """Wait until there are results. One whose worker died with it is pending again: Dask makes it anew.
+
+    Raises:
+        CancelledError: the scheduler has gone.
+    """
+    while True:
+        with client.as_current(), contextlib.suppress(TimeoutError):
+            wait(list(running), timeout=LOOK, return_when="FIRST_COMPLETED")
+        _connected(client)
+        if ended := [future for future in running if future.status in ("finished", "error")]:
+            return ended
+
+
+def _connected(client: Client) -> None:
+    """Make sure that the scheduler is there: a client that connects again has forgotten what it submitted.
+
+    Raises:
+        CancelledError: it has gone.
+    """
+    if client.status != "running":
+        raise CancelledError
+
+
+def _outcome(plan: Plan, student: str, future: Future) -> Outcome:
+    if future.status != "error":
+        try:
+            outcome: Outcome = future.result()
+        except OSError as gone:
+            raise CancelledError from gone
         return outcome
-    if future.status != "error":  # lost or cancelled: the scheduler is gone
-        return CourseError(
-            "The Dask cluster has gone.", "Start it, and run the command again; what is done stays done."
-        )
     error = future.exception()
     if isinstance(error, KilledWorker):
         return failed(plan, student, DIED)
