@@ -1,6 +1,7 @@
 """What watching costs: forward passes on the Profiler's tape against the same passes unwatched.
 
-`python -m benchmarks.profiling` prints microseconds for each watched call, on a chain of layers that do nothing.
+`python -m benchmarks.profiling` prints microseconds for each watched call, on a chain of layers that do nothing, and
+for putting the watch on and taking it off, which the Profiler does for every pass.
 """
 
 import time
@@ -15,7 +16,7 @@ from benchmarks.harness import Steps, Workload
 from benchmarks.table import machine
 from tinytorch import Tensor, nn, no_grad
 from tinytorch.core.tensor import keep_freed_memory
-from tinytorch.profiling.profiler import Tape, observing
+from tinytorch.profiling.profiler import Tape, layers_of, observing
 
 CALLS = 500
 
@@ -75,6 +76,17 @@ def microseconds_per_call(recorded: bool, rounds: int = 50) -> float:
     return (min(watched) - min(bare)) / CALLS * 1e6
 
 
+def microseconds_per_layer(rounds: int = 500) -> float:
+    """CPU time of putting the watch on a layer and taking it off again: fastest block around nothing, of a LeNet."""
+    model, times = LeNet(), []
+    for _ in range(rounds):
+        start = time.process_time()
+        with observing(model, Tape().watch):
+            pass
+        times.append(time.process_time() - start)
+    return min(times) / len(layers_of(model)) * 1e6
+
+
 WORKLOADS = [
     Workload("GPT 16 x 128, forward, watched by the Profiler", 1.05, gpt, rounds=30, against="unwatched"),
     Workload("LeNet-like 32x1x28x28, forward, watched by the Profiler", 1.05, lenet, rounds=100, against="unwatched"),
@@ -83,4 +95,5 @@ WORKLOADS = [
 if __name__ == "__main__":
     for recorded, name in ((False, "a pass without a graph"), (True, "a recorded pass")):
         print(f"{name}: {microseconds_per_call(recorded):.1f} microseconds for each watched call")
+    print(f"the watch on and off: {microseconds_per_layer():.1f} microseconds for each layer")
     print("; ".join(f"{key}: {value}" for key, value in machine().items()))
