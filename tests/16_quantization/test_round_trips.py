@@ -1,7 +1,7 @@
 """Properties of every grid and of the product, whatever the numbers."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -59,6 +59,8 @@ def test_types_shapes_and_ends(x, bits, symmetric, data):
 @settings(max_examples=60, deadline=None)
 @given(ARRAYS, st.sampled_from([0.25, 2.0, 1024.0]), st.booleans())
 def test_the_grid_stretches_with_the_numbers(x, factor, symmetric):
+    largest = np.abs(x).max()
+    assume(largest == 0 or largest >= 2.0**-100)  # below, scales are subnormal, and doubling rounds them otherwise
     values, scale, zero = Q.quantize_int8(x, symmetric=symmetric)
     again, stretched, same = Q.quantize_int8(x * np.float32(factor), symmetric=symmetric)
     np.testing.assert_array_equal(values, again)

@@ -48,7 +48,8 @@ def conftest(pytestconfig):
 
 def pytest_in(root, *arguments):
     """What pytest prints there; it must find nothing wrong."""
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:timeout", "-W", NO_NAN_OF_OURS]
+    alone = f"--basetemp={root / '.temporary'}"  # two that clear old folders out of a shared one warn of each other
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:timeout", "-W", NO_NAN_OF_OURS, alone]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *arguments],
         cwd=root,
