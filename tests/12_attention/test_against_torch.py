@@ -27,7 +27,7 @@ def close(got, wanted, tolerance=1e-5, size=1.0):
     np.testing.assert_allclose(got, wanted, rtol=0, atol=tolerance * largest)
 
 
-def compare(ours, theirs, arrays, rng):
+def compare(ours, theirs, arrays, rng, tolerance=1e-5):
     """Run both on the same arrays, send the same gradient back, compare everything."""
     tensors = [Tensor(a, requires_grad=True) for a in arrays]
     oracles = [torch.tensor(a, requires_grad=True) for a in arrays]
@@ -37,10 +37,10 @@ def compare(ours, theirs, arrays, rng):
     g = normal(rng, *y.shape)
     y.backward(g)
     expected.backward(torch.tensor(g))
-    close(y.data, expected)
+    close(y.data, expected, tolerance)
     size = max(1.0, *(float(np.abs(a).max(initial=0)) for a in arrays))
     for t, o in zip(tensors, oracles, strict=True):
-        close(t.grad, o.grad, size=size)
+        close(t.grad, o.grad, tolerance, size)
 
 
 def some_mask(rng, kind, T, S):
@@ -98,6 +98,7 @@ def test_chunked_attention(lead, T, S, chunk, causal, seed):
         lambda *x: F.scaled_dot_product_attention(*x, is_causal=causal),
         arrays,
         rng,
+        tolerance=1e-4,  # scores reach 100, of which float32 keeps 1e-5: next to float64 each of the two is off by 2e-5
     )
 
 

@@ -47,8 +47,9 @@ def test_layer_norm(leading, last, eps, affine, seed):
     (g,) = normal(seed + 1, y.shape)
     y.backward(g)
     expected.backward(torch.tensor(g))
+    lost = 1e-6 / np.sqrt(eps)  # where a row's numbers are alike, as one alone is, terms of 1 / sqrt(eps) cancel
     for a, b in zip(ours, theirs, strict=True):
-        close(a.grad, b.grad, 1e-4)
+        close(a.grad, b.grad, 1e-4 + lost)
 
 
 class Attention(N.Module):
